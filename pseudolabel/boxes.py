@@ -1,0 +1,102 @@
+"""Boxes as (n, 4) arrays of x1, y1, x2, y2 in pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAIRS_AT_ONCE = 4_000_000
+"""Pairs whose overlap is computed in one go: bounds the memory, not the result."""
+
+
+def areas(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the (n,) areas of (n, 4) boxes, 0 for a box turned inside out."""
+    sides = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0)
+    return sides[:, 0] * sides[:, 1]
+
+
+def paired_iou(
+    first_xyxy: NDArray[np.float32], second_xyxy: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the (n,) intersection over union of row i of one (n, 4) array with row i of another."""
+    corner = np.maximum(first_xyxy[:, :2], second_xyxy[:, :2])
+    sides = np.maximum(np.minimum(first_xyxy[:, 2:], second_xyxy[:, 2:]) - corner, 0)
+    intersection = sides[:, 0] * sides[:, 1]
+    union = areas(first_xyxy) + areas(second_xyxy) - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def grouped_nms(
+    boxes_xyxy: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    groups: NDArray[np.int64],
+    iou_threshold: float,
+) -> NDArray[np.bool_]:
+    """Return which rows greedy non-maximum suppression keeps, each group by itself.
+
+    The result is that of the usual loop (highest score first, a row goes when it overlaps a kept
+    one by more than the threshold), for all groups at once. Rows of equal score keep their order.
+
+    Args:
+        boxes_xyxy: (n, 4) boxes.
+        scores: (n,) scores.
+        groups: (n,) group of each row, as image and class packed into one number.
+        iou_threshold: overlap above which the lower row goes.
+
+    Returns:
+        (n,) mask of the rows kept.
+    """
+    order = np.lexsort((-scores, groups))
+    better, worse = overlapping_pairs(boxes_xyxy[order], groups[order], iou_threshold)
+    kept_in_order = np.ones(len(order), bool)
+    # Rows that nothing better overlaps are settled; what they overlap goes, and so on down.
+    while len(worse):
+        unsettled = np.zeros(len(order), bool)
+        unsettled[worse] = True
+        from_settled = ~unsettled[better]
+        kept_in_order[worse[from_settled]] = False
+        alive = kept_in_order[better] & kept_in_order[worse] & ~from_settled
+        better, worse = better[alive], worse[alive]
+    kept = np.empty(len(order), bool)
+    kept[order] = kept_in_order
+    return kept
+
+
+def overlapping_pairs(
+    boxes_xyxy: NDArray[np.float32], groups: NDArray[np.int64], iou_threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs of rows i < j of one group whose overlap is above the threshold.
+
+    Args:
+        boxes_xyxy: (n, 4) boxes, rows of one group next to each other.
+        groups: (n,) group of each row.
+        iou_threshold: overlap above which a pair counts.
+
+    Returns:
+        (p,) rows i and (p,) rows j.
+    """
+    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]) if len(groups) else []
+    sizes = np.diff(np.r_[starts, len(groups)]).astype(np.int64)
+    followers = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(groups)) - 1
+    firsts, seconds = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for begin, end in chunks_of(followers, PAIRS_AT_ONCE):
+        counts = followers[begin:end]
+        first = np.repeat(np.arange(begin, end), counts)
+        step = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
+        second = first + step + 1
+        hit = paired_iou(boxes_xyxy[first], boxes_xyxy[second]) > iou_threshold
+        firsts.append(first[hit])
+        seconds.append(second[hit])
+    return np.concatenate(firsts), np.concatenate(seconds)
+
+
+def chunks_of(weights: NDArray[np.int64], limit: int) -> list[tuple[int, int]]:
+    """Return ranges of rows, each weighing at most `limit` or holding a single row."""
+    total = np.cumsum(weights)
+    ranges, begin = [], 0
+    while begin < len(weights):
+        done = total[begin - 1] if begin else 0
+        end = max(int(np.searchsorted(total, done + limit, "right")), begin + 1)
+        ranges.append((begin, end))
+        begin = end
+    return ranges

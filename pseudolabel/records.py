@@ -1,0 +1,173 @@
+"""The records that flow through the pipeline: images and annotations as columns, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+GOLD_ROUND = 0
+"""The `round` of a human annotation; silver comes from rounds 1 and up."""
+
+
+@dataclass(frozen=True)
+class Category:
+    """One class of the data set, with its id in the COCO files."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one split, one row an image.
+
+    Attributes:
+        ids: (n,) int64.
+        file_names: (n,) object, paths relative to the image folder, with forward slashes.
+        widths: (n,) int32, pixels.
+        heights: (n,) int32, pixels.
+        hashes: (n,) object, content hash of each file as hex, empty where it was not read.
+    """
+
+    ids: NDArray[np.int64]
+    file_names: NDArray[np.object_]
+    widths: NDArray[np.int32]
+    heights: NDArray[np.int32]
+    hashes: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.ids)
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Images:
+        """Return the images of a boolean mask, of row numbers or of a slice."""
+        return Images(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @classmethod
+    def build(
+        cls,
+        ids: Sequence[int],
+        file_names: Sequence[str],
+        widths: Sequence[int],
+        heights: Sequence[int],
+        hashes: Sequence[str] | None = None,
+    ) -> Images:
+        """Return the images of plain sequences of equal length."""
+        return cls(
+            np.asarray(ids, np.int64),
+            object_array(file_names),
+            np.asarray(widths, np.int32),
+            np.asarray(heights, np.int32),
+            object_array(hashes if hashes is not None else [""] * len(ids)),
+        )
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Gold, silver or predicted objects, one row an object.
+
+    Attributes:
+        ids: (n,) int64; 0 where a row has no id yet, as predictions have none.
+        image_ids: (n,) int64.
+        category_ids: (n,) int32.
+        boxes_xyxy: (n, 4) float32, pixels of the original image.
+        areas: (n,) float32, square pixels.
+        crowds: (n,) bool, COCO's iscrowd.
+        scores: (n,) float32, 0 to 1; 1 for gold.
+        rounds: (n,) int16, the round that predicted the row; GOLD_ROUND for gold.
+    """
+
+    ids: NDArray[np.int64]
+    image_ids: NDArray[np.int64]
+    category_ids: NDArray[np.int32]
+    boxes_xyxy: NDArray[np.float32]
+    areas: NDArray[np.float32]
+    crowds: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+    rounds: NDArray[np.int16]
+
+    def __len__(self) -> int:
+        """Return the number of annotations."""
+        return len(self.image_ids)
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Annotations:
+        """Return the annotations of a boolean mask, of row numbers or of a slice."""
+        return Annotations(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @classmethod
+    def gold(
+        cls,
+        ids: Sequence[int],
+        image_ids: Sequence[int],
+        category_ids: Sequence[int],
+        boxes_xyxy: Sequence[Sequence[float]] | NDArray[np.float32],
+        areas: Sequence[float] | NDArray[np.float32],
+        crowds: Sequence[bool],
+    ) -> Annotations:
+        """Return human annotations of plain sequences of equal length."""
+        count = len(ids)
+        return cls(
+            np.asarray(ids, np.int64),
+            np.asarray(image_ids, np.int64),
+            np.asarray(category_ids, np.int32),
+            np.asarray(boxes_xyxy, np.float32).reshape(-1, 4),
+            np.asarray(areas, np.float32),
+            np.asarray(crowds, bool),
+            np.ones(count, np.float32),
+            np.full(count, GOLD_ROUND, np.int16),
+        )
+
+    @classmethod
+    def predicted(
+        cls,
+        image_ids: NDArray[np.int64],
+        category_ids: NDArray[np.int32],
+        boxes_xyxy: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        round_number: int,
+    ) -> Annotations:
+        """Return the predictions of one round, without ids, their areas those of their boxes."""
+        count = len(image_ids)
+        sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
+        return cls(
+            np.zeros(count, np.int64),
+            image_ids.astype(np.int64, copy=False),
+            category_ids.astype(np.int32, copy=False),
+            boxes_xyxy.astype(np.float32, copy=False),
+            sides.prod(axis=1, dtype=np.float32),
+            np.zeros(count, bool),
+            scores.astype(np.float32, copy=False),
+            np.full(count, round_number, np.int16),
+        )
+
+    @classmethod
+    def empty(cls) -> Annotations:
+        """Return a record of no rows."""
+        return cls.gold([], [], [], [], [], [])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Annotations]) -> Annotations:
+        """Return the rows of all parts, in order."""
+        columns = (
+            np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)
+        )
+        return cls(*columns) if parts else cls.empty()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split: its images, its annotations and the classes they may have."""
+
+    images: Images
+    annotations: Annotations
+    categories: tuple[Category, ...]
+
+
+def object_array(values: Sequence[str]) -> NDArray[np.object_]:
+    """Return the values as an (n,) array of objects, whatever their lengths."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
