@@ -1,0 +1,1 @@
+"""The only place that imports torch or an mm* package: building, training and running models."""

@@ -1,0 +1,10 @@
+"""What a finished model folder holds."""
+
+CONFIG = "config.json"
+"""The model as mmengine builds it, its image size and its classes; plain JSON, so no code."""
+WEIGHTS = "weights.pth"
+"""The weights alone, loaded with weights_only."""
+CURVE = "curve.csv"
+"""Loss and learning rate over the training."""
+RECORD = "training.json"
+"""What it was trained on: files by hash, with their counts, and the seed."""

@@ -1,0 +1,284 @@
+"""Training with mmengine: the same schedule every round, in a scratch folder that survives a kill."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import get_dist_info, is_main_process
+from mmengine.registry import DATASETS, OPTIMIZERS, TRANSFORMS
+from mmengine.runner import Runner
+
+from pseudolabel.engines import detection
+from pseudolabel.engines.checkpoints import (
+    fitting_weights,
+    load_checkpoint,
+    load_weights,
+    save_weights,
+)
+from pseudolabel.engines.curve import CurveHook
+from pseudolabel.engines.model_folder import CONFIG, CURVE, RECORD, WEIGHTS
+from pseudolabel.errors import ModelError
+from pseudolabel.files import (
+    hash_file,
+    move_finished,
+    remove,
+    scratch_folder,
+    sole_worker,
+    write_json,
+)
+from pseudolabel.formats.coco import read_coco
+from pseudolabel.params import Params
+from pseudolabel.records import Category
+
+CHECKPOINT = re.compile(r"iter_(\d+)\.pth")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The annotation files one model is trained on: gold, and silver where there is any."""
+
+    gold: Path
+    silver: Path | None
+
+    @classmethod
+    def of(cls, folder: Path) -> Sources:
+        """Return the sources in a folder that prepare or merge wrote."""
+        silver = folder / "silver.json"
+        return cls(folder / "gold.json", silver if silver.exists() else None)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files, gold first."""
+        return [self.gold] if self.silver is None else [self.gold, self.silver]
+
+
+def train(data: Path, output: Path, params: Params) -> None:
+    """Train a model on the gold and silver files of `data` and put it into `output`.
+
+    The folder gets config.json, weights.pth (the averaged weights where there is averaging),
+    curve.csv and training.json (what it was trained on). A training that was killed goes on at its
+    last checkpoint when called again.
+
+    Raises:
+        ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
+    """
+    sources = Sources.of(data)
+    model, section = params.model, params.train
+    inputs = [params.task, params.seed, model.model_dump(), section.model_dump(exclude={"launcher"})]
+    scratch = scratch_folder("train", inputs, sources.files)
+    with sole_worker(scratch):
+        launcher = section.launcher
+        if launcher.processes * launcher.machines > 1:
+            launch(data, scratch, params)
+        else:
+            train_in(scratch, sources, params)
+        move_finished(scratch, output, [CONFIG, WEIGHTS, CURVE, RECORD])
+
+
+def launch(data: Path, scratch: Path, params: Params) -> None:
+    """Run `python -m pseudolabel.engines.worker` in several processes by torchrun."""
+    launcher = params.train.launcher
+    command = [sys.executable, "-m", "torch.distributed.run"]
+    command += [f"--nproc-per-node={launcher.processes}", f"--nnodes={launcher.machines}"]
+    command += [f"--node-rank={launcher.machine_rank}", f"--rdzv-endpoint={launcher.rendezvous}"]
+    command += ["--rdzv-backend=c10d", "--rdzv-id=pseudolabel"]
+    command += ["--module", "pseudolabel.engines.worker", str(data), str(scratch)]
+    environment = dict(os.environ)
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // launcher.processes)))
+    done = subprocess.run(command, check=False, env=environment)
+    if done.returncode:
+        raise ModelError(f"torchrun ended with status {done.returncode}; its messages stand above")
+
+
+def train_in(scratch: Path, sources: Sources, params: Params) -> None:
+    """Train in a scratch folder, from its last checkpoint where it has one."""
+    torch.manual_seed(params.seed)
+    gold = read_coco(sources.gold)
+    config = build_config(sources, gold.categories, scratch, params)
+    checkpoint = last_checkpoint(scratch)
+    runner = build_runner(config)
+    if checkpoint is not None:
+        runner._resume, runner._load_from = True, str(checkpoint)
+    elif "pretrained" in config:
+        runner._load_from = str(pretrained_file(scratch, runner.model, config.pretrained))
+    runner.train()
+    if is_main_process():
+        finish(scratch, sources, config, params)
+
+
+def build_config(
+    sources: Sources, categories: Sequence[Category], scratch: Path, params: Params
+) -> Config:
+    """Return the whole mmengine config of one training."""
+    section, size = params.train, params.model.image_size
+    original = detection.read_config(params.model.config)
+    model, backbone_weights = detection.adapt_model(original, categories)
+    pipeline = detection.train_pipeline(params.model, section)
+    images = params.data.root / "images"
+    datasets = [detection.coco_source(file, images, categories, pipeline) for file in sources.files]
+    processes = section.launcher.processes * section.launcher.machines
+    if section.batch_size % processes:
+        raise ModelError(f"train.batch_size {section.batch_size}: expected a multiple of {processes}")
+    batch_size = section.batch_size // processes
+    shares = [section.gold_share, 1 - section.gold_share][: len(datasets)]
+    sampler = {"type": "MultiSourceSampler", "batch_size": batch_size, "seed": params.seed}
+    config = {
+        "default_scope": detection.SCOPE,
+        "work_dir": str(scratch),
+        "model": model,
+        "image_size": size,
+        "categories": [{"id": category.id, "name": category.name} for category in categories],
+        "randomness": {"seed": params.seed},
+        "train_dataloader": {
+            "batch_size": batch_size,
+            "num_workers": params.data.workers,
+            "persistent_workers": params.data.workers > 0,
+            "sampler": sampler | {"source_ratio": shares},
+            "dataset": {"type": "ConcatDataset", "datasets": datasets},
+        },
+        "train_cfg": {
+            "type": "IterBasedTrainLoop",
+            "max_iters": section.iterations,
+            "val_interval": section.iterations + 1,
+        },
+        "optim_wrapper": optimizer_wrapper(params),
+        "param_scheduler": schedule(params),
+        "default_hooks": {
+            "logger": None,
+            "checkpoint": {
+                "type": "CheckpointHook",
+                "by_epoch": False,
+                "interval": section.checkpoint_every,
+                # Two, so that a kill in the middle of saving leaves the one before.
+                "max_keep_ckpts": 2,
+            },
+        },
+        "custom_hooks": custom_hooks(params),
+        "env_cfg": {"dist_cfg": {"backend": "nccl" if torch.cuda.is_available() else "gloo"}},
+        "launcher": "pytorch" if "LOCAL_RANK" in os.environ else "none",
+        "log_level": "ERROR",
+    }
+    if not torch.cuda.is_available():
+        config["model_wrapper_cfg"] = {"type": "MMDistributedDataParallel", "device_ids": None}
+    weights = backbone_weights if params.model.weights == "backbone" else params.model.weights
+    if weights is not None:
+        prefix = "backbone." if params.model.weights == "backbone" else ""
+        config["pretrained"] = {"source": weights, "prefix": prefix}
+    return Config(config)
+
+
+def optimizer_wrapper(params: Params) -> dict[str, Any]:
+    """Return the optimizer by its name, with gradient clipping, and mixed precision on a GPU."""
+    section = params.train
+    mixed = section.mixed_precision and torch.cuda.is_available()
+    wrapper: dict[str, Any] = {
+        "type": "AmpOptimWrapper" if mixed else "OptimWrapper",
+        "optimizer": {**section.optimizer, "lr": section.learning_rate},
+    }
+    if "weight_decay" in section.optimizer:
+        wrapper["paramwise_cfg"] = {"norm_decay_mult": 0, "bias_decay_mult": 0}
+        wrapper["paramwise_cfg"]["bypass_duplicate"] = True
+    if section.gradient_clip is not None:
+        wrapper["clip_grad"] = {"max_norm": section.gradient_clip}
+    return wrapper
+
+
+def schedule(params: Params) -> list[dict[str, Any]]:
+    """Return a linear warm-up followed by a cosine down to a share of the learning rate."""
+    section = params.train
+    warmup, end = section.warmup_iterations, section.iterations
+    cosine = {
+        "type": "CosineAnnealingLR",
+        "begin": warmup,
+        "end": end,
+        "T_max": end - warmup,
+        "eta_min_ratio": section.final_learning_rate,
+        "by_epoch": False,
+    }
+    linear = {"type": "LinearLR", "start_factor": 0.01, "end": warmup, "by_epoch": False}
+    return [linear, cosine] if warmup else [cosine]
+
+
+def custom_hooks(params: Params) -> list[dict[str, Any]]:
+    """Return the training curve's hook, and the one that averages weights."""
+    hooks: list[dict[str, Any]] = [{"type": CurveHook.__name__}]
+    if params.train.ema_momentum is not None:
+        hooks.append(
+            {
+                "type": "EMAHook",
+                "ema_type": "ExponentialMovingAverage",
+                "momentum": params.train.ema_momentum,
+                # Without its buffers, an averaged model would keep stale batch norms.
+                "update_buffers": True,
+                "priority": 49,
+            }
+        )
+    return hooks
+
+
+def build_runner(config: Config) -> Runner:
+    """Return the runner of a config, having built whatever params.yaml names.
+
+    Raises:
+        ModelError: a name or an argument of the model, an augmentation or the optimizer is wrong.
+    """
+    try:
+        runner = Runner.from_cfg(config)
+        for transform in config.train_dataloader.dataset.datasets[0].pipeline:
+            TRANSFORMS.build(transform)
+        runner.build_optim_wrapper(config.optim_wrapper)
+    except (KeyError, TypeError, ValueError, AssertionError, AttributeError, ImportError) as error:
+        raise ModelError(f"the model, an augmentation or the optimizer: {error}") from error
+    return runner
+
+
+def last_checkpoint(scratch: Path) -> Path | None:
+    """Return the newest whole checkpoint of a scratch folder, removing those a kill cut short."""
+    found = [(int(match[1]), path) for path in scratch.iterdir() if (match := CHECKPOINT.fullmatch(path.name))]
+    for _, path in sorted(found, reverse=True):
+        try:
+            load_checkpoint(path)
+        except ModelError:
+            remove(path)
+        else:
+            return path
+    return None
+
+
+def pretrained_file(scratch: Path, model: torch.nn.Module, pretrained: dict[str, str]) -> Path:
+    """Write the pretrained weights that fit the model into the scratch folder."""
+    weights = load_weights(pretrained["source"])
+    path = scratch / "pretrained.pth"
+    rank, _ = get_dist_info()
+    path = scratch / f"pretrained_{rank}.pth"
+    save_weights(path, fitting_weights(weights, model, pretrained["prefix"]))
+    return path
+
+
+def finish(scratch: Path, sources: Sources, config: Config, params: Params) -> None:
+    """Write the finished model's files into the scratch folder."""
+    checkpoint = last_checkpoint(scratch)
+    if checkpoint is None:
+        raise ModelError(f"{scratch}: expected the last checkpoint of the training, found none")
+    save_weights(scratch / WEIGHTS, load_weights(checkpoint))
+    kept = {key: config[key] for key in ("default_scope", "model", "image_size", "categories")}
+    write_json(scratch / CONFIG, Config(kept).to_dict())
+    counts = {}
+    for file in sources.files:
+        dataset = read_coco(file)
+        counts[file.stem] = {
+            "images": len(dataset.images),
+            "annotations": len(dataset.annotations),
+            "hash": hash_file(file),
+        }
+    record = {"seed": params.seed, "iterations": params.train.iterations, "data": counts}
+    write_json(scratch / RECORD, record | {"weights": hash_file(scratch / WEIGHTS)})

@@ -1,0 +1,297 @@
+"""COCO files, read with every fault told at once, written with stable bytes and provenance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import orjson
+
+from pseudolabel.errors import DataError, Fault
+from pseudolabel.files import written_aside
+from pseudolabel.records import GOLD_ROUND, Annotations, Category, Dataset, Images
+
+ROWS_AT_ONCE = 100_000
+"""Rows turned into JSON in one go: bounds the memory, not the file."""
+OVERHANG = 1.0
+"""Pixels that a box may lie outside its image, as rounding leaves them; they are clipped."""
+LARGEST_ID = 2**63 - 1
+
+Record = dict[str, Any]
+
+
+def read_coco(path: Path) -> Dataset:
+    """Return a COCO file as a dataset.
+
+    Boxes become x1, y1, x2, y2, clipped to the image; a missing `area` is the box's, a missing
+    `iscrowd` is 0, a missing `hash` empty. `score` and `round` are read where the file has them.
+
+    Raises:
+        DataError: the file breaks the contract; the error lists every fault.
+    """
+    dataset, faults = parse_coco(path)
+    if faults:
+        raise DataError(faults)
+    return dataset
+
+
+def parse_coco(path: Path) -> tuple[Dataset, list[Fault]]:
+    """Return what could be read of a COCO file, and every fault found in it."""
+    name = path.name
+    try:
+        content = orjson.loads(path.read_bytes())
+    except OSError as error:
+        return no_dataset(), [Fault(name, "", "a readable file", str(error.strerror))]
+    except orjson.JSONDecodeError as error:
+        return no_dataset(), [Fault(name, "", "JSON", str(error))]
+    if not isinstance(content, dict):
+        return no_dataset(), [Fault(name, "", "a JSON object", type(content).__name__)]
+    faults: list[Fault] = []
+    tables = {key: rows_of(content, key, name, faults) for key in ("images", "categories")}
+    tables["annotations"] = rows_of(content, "annotations", name, faults, optional=True)
+    categories = parse_categories(tables["categories"], name, faults)
+    images = parse_images(tables["images"], name, faults)
+    annotations = parse_annotations(tables["annotations"], images, categories, name, faults)
+    return Dataset(images, annotations, categories), faults
+
+
+def no_dataset() -> Dataset:
+    """Return a dataset of nothing."""
+    return Dataset(Images.build([], [], [], []), Annotations.empty(), ())
+
+
+def rows_of(
+    content: Record, key: str, name: str, faults: list[Fault], optional: bool = False
+) -> list[Record]:
+    """Return the objects listed under `key`, adding a fault for whatever is no object."""
+    if optional and key not in content:
+        return []
+    rows = content.get(key)
+    if not isinstance(rows, list):
+        found = "nothing" if key not in content else type(rows).__name__
+        faults.append(Fault(name, key, "a list", found))
+        return []
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            faults.append(Fault(name, f"{key}[{index}]", "an object", type(row).__name__))
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def unique_ids(
+    rows: list[Record], kind: str, name: str, faults: list[Fault]
+) -> Iterator[tuple[int, Record]]:
+    """Yield each row with its id, adding a fault where the id is no whole number or is not new."""
+    seen: set[int] = set()
+    for index, row in enumerate(rows):
+        row_id = row.get("id")
+        if not is_id(row_id):
+            expected = "an `id`, a whole number from 0 up"
+            faults.append(Fault(name, f"{kind}s[{index}]", expected, repr(row_id)))
+        elif row_id in seen:
+            faults.append(Fault(name, f"{kind} id {row_id}", "an id of its own", "a duplicate id"))
+        else:
+            seen.add(row_id)
+            yield row_id, row
+
+
+def is_id(value: Any) -> bool:
+    """Return whether a value can be an id."""
+    return type(value) is int and 0 <= value <= LARGEST_ID
+
+
+def parse_categories(rows: list[Record], name: str, faults: list[Fault]) -> tuple[Category, ...]:
+    """Return the categories, sorted by id."""
+    categories = []
+    names: set[str] = set()
+    for category_id, row in unique_ids(rows, "category", name, faults):
+        label = row.get("name")
+        record = f"category id {category_id}"
+        if not isinstance(label, str) or not label:
+            faults.append(Fault(name, record, "a `name`, a text", repr(label)))
+        elif label in names:
+            faults.append(Fault(name, record, "a name of its own", f"{label!r} again"))
+        else:
+            names.add(label)
+            categories.append(Category(category_id, label))
+    return tuple(sorted(categories, key=lambda category: category.id))
+
+
+def parse_images(rows: list[Record], name: str, faults: list[Fault]) -> Images:
+    """Return the images that have a file name and a size."""
+    found: list[tuple[int, str, int, int, str]] = []
+    names: set[str] = set()
+    for image_id, row in unique_ids(rows, "image", name, faults):
+        record = f"image id {image_id}"
+        file_name, width, height = row.get("file_name"), row.get("width"), row.get("height")
+        if not isinstance(file_name, str) or not file_name:
+            faults.append(Fault(name, record, "a `file_name`, a text", repr(file_name)))
+        elif file_name in names:
+            faults.append(Fault(name, record, "a file of its own", f"{file_name!r} again"))
+        elif not (is_side(width) and is_side(height)):
+            expected = "`width` and `height`, whole numbers of pixels"
+            faults.append(Fault(name, record, expected, f"{width!r} and {height!r}"))
+        else:
+            names.add(file_name)
+            found.append((image_id, file_name, int(width), int(height), str(row.get("hash", ""))))
+    ids, file_names, widths, heights, hashes = zip(*found, strict=True) if found else [()] * 5
+    return Images.build(ids, file_names, widths, heights, hashes)
+
+
+def is_side(value: Any) -> bool:
+    """Return whether a value can be an image's width or height."""
+    return type(value) is int and 0 < value < 2**31
+
+
+def parse_annotations(
+    rows: list[Record],
+    images: Images,
+    categories: tuple[Category, ...],
+    name: str,
+    faults: list[Fault],
+) -> Annotations:
+    """Return the annotations whose image, category and box are sound."""
+    sizes = dict(zip(images.ids.tolist(), zip(images.widths, images.heights), strict=True))
+    known = {category.id for category in categories}
+    found = []
+    for annotation_id, row in unique_ids(rows, "annotation", name, faults):
+        record = f"annotation id {annotation_id}"
+        image_id, category_id = row.get("image_id"), row.get("category_id")
+        wrong = []
+        if not is_id(image_id) or image_id not in sizes:
+            wrong.append(Fault(name, record, "an `image_id` of the images", repr(image_id)))
+        if not is_id(category_id) or category_id not in known:
+            expected = f"a `category_id` of {sorted(known)}"
+            wrong.append(Fault(name, record, expected, repr(category_id)))
+        size = None if wrong else sizes[image_id]
+        box, fault = parse_box(row.get("bbox"), size)
+        if fault is not None:
+            wrong.append(Fault(name, record, *fault))
+        if wrong or box is None:
+            faults.extend(wrong)
+            continue
+        area = row.get("area")
+        if not is_number(area):
+            area = (box[2] - box[0]) * (box[3] - box[1])
+        found.append((annotation_id, image_id, category_id, box, area, row))
+    return annotations_of(found)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number."""
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def parse_box(
+    bbox: Any, size: tuple[int, int] | None
+) -> tuple[tuple[float, float, float, float] | None, tuple[str, str] | None]:
+    """Return a COCO box as x1, y1, x2, y2 clipped to the image, or what was expected and found."""
+    if not (isinstance(bbox, list) and len(bbox) == 4 and all(map(is_number, bbox))):
+        return None, ("a `bbox` of 4 finite numbers, x, y, width, height", repr(bbox))
+    x, y, width, height = bbox
+    if width <= 0 or height <= 0:
+        return None, ("a box with an area", f"width {width} and height {height}")
+    if size is None:
+        return None, None
+    limit_x, limit_y = size
+    over = max(-x, -y, x + width - limit_x, y + height - limit_y)
+    if over > OVERHANG:
+        return None, (f"a box inside the image ({limit_x}x{limit_y})", f"{bbox}")
+    box = (max(x, 0.0), max(y, 0.0), min(x + width, limit_x), min(y + height, limit_y))
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return None, (f"a box inside the image ({limit_x}x{limit_y})", f"{bbox}")
+    return box, None
+
+
+def annotations_of(found: list[tuple[int, int, int, Any, float, Record]]) -> Annotations:
+    """Return parsed rows as a record, with the scores and rounds that this project wrote."""
+    return Annotations(
+        np.array([row[0] for row in found], np.int64),
+        np.array([row[1] for row in found], np.int64),
+        np.array([row[2] for row in found], np.int32),
+        np.array([row[3] for row in found], np.float32).reshape(-1, 4),
+        np.array([row[4] for row in found], np.float32),
+        np.array([bool(row[5].get("iscrowd", 0)) for row in found], bool),
+        np.array([row[5].get("score", 1.0) for row in found], np.float32),
+        np.array([row[5].get("round", GOLD_ROUND) for row in found], np.int16),
+    )
+
+
+def write_coco(path: Path, dataset: Dataset, teachers: Mapping[int, str] | None = None) -> None:
+    """Write a dataset as a COCO file, aside and then renamed.
+
+    Every annotation says its `source`; silver also says `round`, `score` and `teacher`.
+
+    Args:
+        path: the file to write.
+        dataset: images and annotations, written in the order that they have.
+        teachers: hash of the weights that labelled, for each round of the annotations.
+    """
+    write_coco_parts(path, dataset, [dataset.annotations], teachers or {})
+
+
+def write_coco_parts(
+    path: Path, dataset: Dataset, parts: Iterable[Annotations], teachers: Mapping[int, str]
+) -> None:
+    """Write the images and categories of a dataset with annotations that come part by part."""
+    with written_aside(path) as aside, aside.open("wb") as stream:
+        stream.write(b'{"categories": [\n')
+        write_rows(stream, ({"id": it.id, "name": it.name} for it in dataset.categories))
+        stream.write(b'\n],\n"images": [\n')
+        write_rows(stream, image_rows(dataset.images))
+        stream.write(b'\n],\n"annotations": [\n')
+        write_rows(stream, (row for part in parts for row in annotation_rows(part, teachers)))
+        stream.write(b"\n]}\n")
+
+
+def write_rows(stream: BinaryIO, rows: Iterable[Record]) -> None:
+    """Write objects as the inside of a JSON list, one a line."""
+    separator = b""
+    for row in rows:
+        stream.write(separator + orjson.dumps(row))
+        separator = b",\n"
+
+
+def image_rows(images: Images) -> Iterator[Record]:
+    """Yield the images as COCO has them."""
+    columns = (images.ids.tolist(), images.file_names, images.widths, images.heights, images.hashes)
+    for image_id, file_name, width, height, digest in zip(*columns, strict=True):
+        row = {"id": image_id, "file_name": file_name, "width": int(width), "height": int(height)}
+        yield row | ({"hash": digest} if digest else {})
+
+
+def annotation_rows(annotations: Annotations, teachers: Mapping[int, str]) -> Iterator[Record]:
+    """Yield the annotations as COCO has them, boxes and areas to a hundredth of a pixel."""
+    for begin in range(0, len(annotations), ROWS_AT_ONCE):
+        part = annotations[begin : begin + ROWS_AT_ONCE]
+        boxes = part.boxes_xyxy.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        columns = (
+            part.ids.tolist(),
+            part.image_ids.tolist(),
+            part.category_ids.tolist(),
+            boxes.round(2).tolist(),
+            part.areas.astype(np.float64).round(2).tolist(),
+            part.crowds.astype(int).tolist(),
+            part.scores.astype(np.float64).round(4).tolist(),
+            part.rounds.tolist(),
+        )
+        for row_id, image_id, category_id, box, area, crowd, score, number in zip(
+            *columns, strict=True
+        ):
+            row: Record = {
+                "id": row_id,
+                "image_id": image_id,
+                "category_id": category_id,
+                "bbox": box,
+                "area": area,
+                "iscrowd": crowd,
+            }
+            if number == GOLD_ROUND:
+                row["source"] = "gold"
+            else:
+                row |= {"source": "silver", "round": number, "score": score}
+                row["teacher"] = teachers[number]
+            yield row

@@ -1,0 +1,77 @@
+"""Gold and silver side by side, every row with its provenance: what a student is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pseudolabel.errors import DataError, Fault
+from pseudolabel.files import read_json, written_aside
+from pseudolabel.formats import tables
+from pseudolabel.formats.coco import read_coco, write_coco, write_coco_parts
+from pseudolabel.records import Annotations, Dataset, Images
+
+
+def merge(prepared: Path, silver: Path, output: Path) -> None:
+    """Write gold.json and silver.json into `output`; ids are unique over both files.
+
+    Gold is what prepare wrote, unchanged. Silver holds the pool's images that the filter kept,
+    each annotation with the round, the score and the hash of the weights that it comes from.
+
+    Raises:
+        DataError: silver is about images that are not in the pool.
+    """
+    gold, pool = read_coco(prepared / "gold.json"), read_coco(prepared / "pool.json")
+    teacher = read_json(silver / tables.TEACHER)
+    images = silver_images(pool.images, tables.kept_images(silver / tables.DECISIONS), gold.images)
+    first_id = int(gold.annotations.ids.max(initial=0)) + 1
+    parts = (tables.read_shard(path) for path in tables.shard_paths(silver))
+    with written_aside(output) as aside:
+        aside.mkdir(parents=True)
+        write_coco(aside / "gold.json", gold)
+        write_coco_parts(
+            aside / "silver.json",
+            Dataset(images, Annotations.empty(), pool.categories),
+            with_ids(only_on(images, parts), first_id),
+            {teacher["round"]: teacher["weights"]},
+        )
+
+
+def silver_images(pool: Images, kept: np.ndarray, gold: Images) -> Images:
+    """Return the pool's images that were kept.
+
+    Raises:
+        DataError: an image that was kept is gold's, or is not the pool's.
+    """
+    foreign = kept[~np.isin(kept, pool.ids) | np.isin(kept, gold.ids)]
+    if len(foreign):
+        raise DataError(
+            [Fault("silver", f"image id {it}", "an image of the pool", "another") for it in foreign]
+        )
+    return pool[np.isin(pool.ids, kept)]
+
+
+def only_on(images: Images, parts: Iterable[Annotations]) -> Iterator[Annotations]:
+    """Yield the annotations on `images`, sorted by image within a part.
+
+    Raises:
+        DataError: a part has annotations on other images.
+    """
+    for part in parts:
+        known = np.isin(part.image_ids, images.ids)
+        if not known.all():
+            strays = np.unique(part.image_ids[~known])
+            raise DataError(
+                [Fault("silver", f"image id {it}", "an image that was kept", "another") for it in strays]
+            )
+        yield part[np.argsort(part.image_ids, kind="stable")]
+
+
+def with_ids(parts: Iterable[Annotations], first_id: int) -> Iterator[Annotations]:
+    """Yield the parts with ids that count up from `first_id`."""
+    for part in parts:
+        yield replace(part, ids=np.arange(first_id, first_id + len(part), dtype=np.int64))
+        first_id += len(part)

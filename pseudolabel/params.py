@@ -1,0 +1,201 @@
+"""params.yaml as validated models: one section a stage, unknown keys fail, all faults told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pseudolabel.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Some = Annotated[int, Field(ge=1)]
+Above = Annotated[float, Field(gt=0)]
+
+LAST_ROUND = 9
+"""The last round that rounds/dvc.yaml unrolls."""
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are faults, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Where the raw data lies, and how many processes read images."""
+
+    root: Path
+    workers: Count
+
+
+class Sample(Section):
+    """The generated sample: images per split and their size in pixels."""
+
+    seed: int
+    gold: Some
+    val: Some
+    test: Some
+    pool: Some
+    width: Annotated[int, Field(ge=64)]
+    height: Annotated[int, Field(ge=64)]
+
+
+class Model(Section):
+    """What is trained: a config by zoo name or path, first weights, the size images are fitted to."""
+
+    config: str
+    weights: str | None
+    image_size: tuple[Some, Some]
+
+
+class Prepare(Section):
+    """How val is split off gold where the raw data has none."""
+
+    val_share: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Launcher(Section):
+    """Where training runs: processes a machine, machines, and how they find each other (torchrun)."""
+
+    processes: Some
+    machines: Some
+    machine_rank: Count
+    rendezvous: str
+
+    @model_validator(mode="after")
+    def rank_fits(self) -> Launcher:
+        """Refuse a machine rank that no machine has."""
+        if self.machine_rank >= self.machines:
+            raise ValueError(f"machine_rank must be below machines ({self.machines})")
+        return self
+
+
+class Train(Section):
+    """The schedule, the same in every round: equal compute is what makes rounds comparable."""
+
+    iterations: Some
+    batch_size: Some
+    gold_share: Annotated[float, Field(gt=0, lt=1)]
+    learning_rate: Above
+    optimizer: Annotated[dict[str, Any], Field(min_length=1)]
+    warmup_iterations: Count
+    final_learning_rate: Share
+    gradient_clip: Above | None
+    ema_momentum: Annotated[float, Field(gt=0, lt=1)] | None
+    mixed_precision: bool
+    checkpoint_every: Some
+    augmentations: list[dict[str, Any]]
+    launcher: Launcher
+
+    @model_validator(mode="after")
+    def named_types(self) -> Train:
+        """Refuse an optimizer or augmentation without a name, and one learning rate too many."""
+        if "type" not in self.optimizer:
+            raise ValueError("optimizer needs a `type`, such as AdamW")
+        if "lr" in self.optimizer:
+            raise ValueError("the optimizer's lr is set by `learning_rate`")
+        if any("type" not in augmentation for augmentation in self.augmentations):
+            raise ValueError("every one of augmentations needs a `type`, such as RandomFlip")
+        if self.warmup_iterations >= self.iterations:
+            raise ValueError("warmup_iterations must be below iterations")
+        return self
+
+
+class PseudoLabel(Section):
+    """How the champion labels the pool; whatever scores above the floor is written down."""
+
+    batch_size: Some
+    score_floor: Annotated[float, Field(gt=0, lt=1)]
+    flip: bool
+    shard_images: Some
+
+    @model_validator(mode="after")
+    def shards_of_whole_batches(self) -> PseudoLabel:
+        """Refuse shards that end in the middle of a batch."""
+        if self.shard_images % self.batch_size:
+            raise ValueError(f"shard_images must be a multiple of batch_size ({self.batch_size})")
+        return self
+
+
+class Filter(Section):
+    """Which predictions become silver labels."""
+
+    score: Share | Annotated[dict[str, Share], Field(min_length=1)]
+    nms_iou: Share
+    min_side: Annotated[float, Field(ge=0)]
+    edge_margin: Annotated[float, Field(ge=0)] | None
+    min_boxes: Count
+    max_boxes: Some
+
+    @model_validator(mode="after")
+    def counts_fit(self) -> Filter:
+        """Refuse a box count that no image can have."""
+        if self.min_boxes > self.max_boxes:
+            raise ValueError(f"min_boxes must not be above max_boxes ({self.max_boxes})")
+        return self
+
+
+class Evaluate(Section):
+    """How models are judged: COCO counts the best `max_boxes` an image, above the floor."""
+
+    batch_size: Some
+    score_floor: Annotated[float, Field(gt=0, lt=1)]
+    max_boxes: Some
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    task: Literal["detection"]
+    round: Annotated[int, Field(ge=0, le=LAST_ROUND)]
+    seed: Count
+    data: Data
+    sample: Sample
+    model: Model
+    prepare: Prepare
+    train: Train
+    pseudo_label: PseudoLabel
+    filter: Filter
+    evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def threshold_above_floor(self) -> Params:
+        """Refuse a score threshold under the floor: what lies between was never written."""
+        score = self.filter.score
+        lowest = min(score.values()) if isinstance(score, dict) else score
+        if lowest < self.pseudo_label.score_floor:
+            raise ValueError(
+                f"filter.score {lowest} is under pseudo_label.score_floor "
+                f"{self.pseudo_label.score_floor}: predictions below the floor are not written"
+            )
+        return self
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Return the validated params.yaml.
+
+    Raises:
+        ParamsError: the file is missing, is no YAML or breaks rules; the message lists all of them.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Params.model_validate(values)
+    except OSError as error:
+        raise ParamsError(f"{path}: expected a readable file, found {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: expected YAML, found {error}") from error
+    except ValidationError as error:
+        faults = "\n".join(f"  {describe(fault)}" for fault in error.errors())
+        raise ParamsError(f"{path} has {error.error_count()} faults:\n{faults}") from error
+
+
+def describe(fault: Any) -> str:
+    """Return one of pydantic's faults as `section.key: what is wrong, found value`."""
+    key = ".".join(str(part) for part in fault["loc"]) or "as a whole"
+    message = fault["msg"].removeprefix("Value error, ")
+    found = "" if fault["type"] in ("missing", "value_error") else f", found {fault['input']!r}"
+    return f"{key}: {message}{found}"

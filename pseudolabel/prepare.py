@@ -1,0 +1,111 @@
+"""From the raw layout to data that every later stage can trust."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pseudolabel.errors import DataError, Fault
+from pseudolabel.files import write_json, written_aside
+from pseudolabel.formats.coco import no_dataset, write_coco
+from pseudolabel.formats.raw import RawData, read_raw
+from pseudolabel.records import Annotations, Dataset
+from pseudolabel.split import of_images, split_off
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The splits, with image ids that are unique across them.
+
+    Attributes:
+        splits: gold, val, test and pool; test has no images where the raw data has none.
+        report: what was read, split off and taken out, as JSON values.
+    """
+
+    splits: dict[str, Dataset]
+    report: dict[str, object]
+
+
+def prepare(root: Path, output: Path, val_share: float, seed: int) -> None:
+    """Write gold.json, val.json, test.json, pool.json and report.json into `output`.
+
+    Raises:
+        DataError: the raw data has faults; the error lists all of them.
+    """
+    prepared = prepare_splits(read_raw(root), val_share, np.random.default_rng(seed))
+    with written_aside(output) as aside:
+        aside.mkdir(parents=True)
+        for split, dataset in prepared.splits.items():
+            write_coco(aside / f"{split}.json", dataset)
+        write_json(aside / "report.json", prepared.report)
+
+
+def prepare_splits(raw: RawData, val_share: float, rng: np.random.Generator) -> Prepared:
+    """Return the four splits: val split off gold where there is none, no image in two of them."""
+    gold, val = (raw.gold, raw.val) if raw.val else split_off(raw.gold, val_share, rng)
+    nothing = replace(no_dataset(), categories=gold.categories)
+    pool = Dataset(raw.pool, Annotations.empty(), gold.categories)
+    splits = {"test": raw.test or nothing, "val": val, "gold": gold, "pool": pool}
+    splits, taken = without_copies(splits)
+    faults = [
+        Fault(split, "", "at least one image that no other split has", "none")
+        for split in ("val", "gold", "pool")
+        if not len(splits[split].images)
+    ]
+    if faults:
+        raise DataError(faults)
+    splits = with_shared_ids(splits)
+    report = {
+        "images": {split: len(dataset.images) for split, dataset in splits.items()},
+        "annotations": {split: len(dataset.annotations) for split, dataset in splits.items()},
+        "val_split_off_gold": raw.val is None,
+        "copies_taken_out": taken,
+        "unreadable": raw.unreadable,
+    }
+    return Prepared(splits, report)
+
+
+def without_copies(
+    splits: dict[str, Dataset],
+) -> tuple[dict[str, Dataset], dict[str, list[str]]]:
+    """Return the splits without images that an earlier split has, and the names of those images.
+
+    The same file name or the same content makes a copy. Test comes first, then val: what is
+    measured on must not be trained on, so the copy that goes is the one in gold or in the pool.
+    """
+    names: set[str] = set()
+    hashes: set[str] = set()
+    kept, taken = {}, {}
+    for split, dataset in splits.items():
+        images = dataset.images
+        copy = np.array(
+            [
+                name in names or digest in hashes
+                for name, digest in zip(images.file_names, images.hashes, strict=True)
+            ],
+            bool,
+        )
+        kept[split] = of_images(dataset, ~copy)
+        taken[split] = sorted(images.file_names[copy])
+        names.update(images.file_names)
+        hashes.update(images.hashes)
+    return kept, taken
+
+
+def with_shared_ids(datasets: dict[str, Dataset]) -> dict[str, Dataset]:
+    """Return the splits with image ids counted over all their files in order of file name."""
+    names = sorted(name for dataset in datasets.values() for name in dataset.images.file_names)
+    number = {name: index for index, name in enumerate(names, start=1)}
+    numbered = {}
+    for split, dataset in datasets.items():
+        images, annotations = dataset.images, dataset.annotations
+        new_ids = np.array([number[name] for name in images.file_names], np.int64)
+        order = np.argsort(images.ids, kind="stable")
+        at = order[np.searchsorted(images.ids[order], annotations.image_ids)]
+        annotations = replace(annotations, image_ids=new_ids[at])
+        images = replace(images, ids=new_ids)[np.argsort(new_ids)]
+        by_image = np.lexsort((annotations.ids, annotations.image_ids))
+        numbered[split] = Dataset(images, annotations[by_image], dataset.categories)
+    return numbered

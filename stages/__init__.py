@@ -1,0 +1,1 @@
+"""One thin script a DVC stage: read, call one library function, write."""

@@ -1,0 +1,21 @@
+"""rounds/<k>/model on val and test -> rounds/<k>/evaluation and the best model so far, the champion."""
+
+from pathlib import Path
+
+from pseudolabel.engines.evaluating import Before, evaluate
+from pseudolabel.errors import plain_errors
+from pseudolabel.params import load_params
+from stages.arguments import ROUNDS, round_number
+
+if __name__ == "__main__":
+    with plain_errors():
+        number = round_number(__doc__)
+        folder, last = ROUNDS / str(number), ROUNDS / str(number - 1)
+        evaluate(
+            model=folder / "model",
+            prepared=Path("data/prepared"),
+            before=Before(last / "evaluation", last / "champion") if number else None,
+            output=folder / "evaluation",
+            champion=folder / "champion",
+            params=load_params(),
+        )

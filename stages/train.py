@@ -1,0 +1,14 @@
+"""Prepared gold (round 0) or merged gold and silver -> rounds/<k>/model."""
+
+from pathlib import Path
+
+from pseudolabel.engines.training import train
+from pseudolabel.errors import plain_errors
+from pseudolabel.params import load_params
+from stages.arguments import ROUNDS, round_number
+
+if __name__ == "__main__":
+    with plain_errors():
+        number = round_number(__doc__)
+        data = ROUNDS / str(number) / "merged" if number else Path("data/prepared")
+        train(data, ROUNDS / str(number) / "model", load_params())
