@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+Rows = NDArray[np.int64]
+
 PAIRS_AT_ONCE = 4_000_000
 """Pairs whose overlap is computed in one go: bounds the memory, not the result."""
 
@@ -18,7 +20,7 @@ def areas(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
 def paired_iou(
     first_xyxy: NDArray[np.float32], second_xyxy: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return the (n,) intersection over union of row i of one (n, 4) array with row i of another."""
+    """Return the (n,) intersection over union of each row of (n, 4) boxes with its opposite."""
     corner = np.maximum(first_xyxy[:, :2], second_xyxy[:, :2])
     sides = np.maximum(np.minimum(first_xyxy[:, 2:], second_xyxy[:, 2:]) - corner, 0)
     intersection = sides[:, 0] * sides[:, 1]
@@ -75,10 +77,11 @@ def overlapping_pairs(
     Returns:
         (p,) rows i and (p,) rows j.
     """
-    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]]) if len(groups) else []
-    sizes = np.diff(np.r_[starts, len(groups)]).astype(np.int64)
+    changes = np.flatnonzero(groups[1:] != groups[:-1]) + 1
+    sizes = np.diff(np.concatenate([[0], changes, [len(groups)]]))
     followers = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(groups)) - 1
-    firsts, seconds = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    none: list[Rows] = [np.empty(0, np.int64)]
+    firsts, seconds = list(none), list(none)
     for begin, end in chunks_of(followers, PAIRS_AT_ONCE):
         counts = followers[begin:end]
         first = np.repeat(np.arange(begin, end), counts)

@@ -34,7 +34,7 @@ def compare(evaluation: Path, metrics: Path, report: Path) -> str:
 
 
 def flat_metrics(history: list[Row]) -> dict[str, Cell]:
-    """Return the last round's metrics, and the lift of the best round over round 0, by flat names."""
+    """Return the last round's metrics and the best round's lift over round 0, by flat names."""
     best = best_round(history)
     flat = round_cells(history[-1])
     flat["best_round"] = best

@@ -153,14 +153,16 @@ def thresholds_of(
         return np.full(len(names), score, np.float32)
     if set(score) != set(names):
         expected, found = ", ".join(names), ", ".join(score)
-        raise ParamsError(f"filter.score: expected a threshold for each of {expected}; found {found}")
+        raise ParamsError(
+            f"filter.score: expected a threshold for each of {expected}; found {found}"
+        )
     return np.array([score[name] for name in names], np.float32)
 
 
 def class_index(annotations: Annotations, categories: Sequence[Category]) -> NDArray[np.int64]:
     """Return the (m,) position of each row's class among the categories."""
     ids = np.array([category.id for category in categories])
-    return rows_of_images(annotations.category_ids, ids)
+    return rows_of_images(annotations.category_ids.astype(np.int64), ids)
 
 
 def above_score(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import read_json, written_aside
@@ -40,7 +41,7 @@ def merge(prepared: Path, silver: Path, output: Path) -> None:
         )
 
 
-def silver_images(pool: Images, kept: np.ndarray, gold: Images) -> Images:
+def silver_images(pool: Images, kept: NDArray[np.int64], gold: Images) -> Images:
     """Return the pool's images that were kept.
 
     Raises:
@@ -65,7 +66,10 @@ def only_on(images: Images, parts: Iterable[Annotations]) -> Iterator[Annotation
         if not known.all():
             strays = np.unique(part.image_ids[~known])
             raise DataError(
-                [Fault("silver", f"image id {it}", "an image that was kept", "another") for it in strays]
+                [
+                    Fault("silver", f"image id {it}", "an image that was kept", "another")
+                    for it in strays
+                ]
             )
         yield part[np.argsort(part.image_ids, kind="stable")]
 

@@ -68,18 +68,20 @@ def mean_of(precision: np.ndarray[Any, Any]) -> float | None:
 def coco_truth(truth: Dataset) -> COCO:
     """Return gold in the form that the evaluation wants."""
     boxes = xywh(truth.annotations)
-    columns = zip(
-        truth.annotations.ids.tolist(),
-        truth.annotations.image_ids.tolist(),
-        truth.annotations.category_ids.tolist(),
-        boxes.tolist(),
-        truth.annotations.areas.tolist(),
-        truth.annotations.crowds.astype(int).tolist(),
-        strict=True,
-    )
-    keys = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
-    rows = [dict(zip(keys, row, strict=True)) for row in columns]
-    return COCO(no_results(truth) | {"annotations": rows})
+    columns = {
+        "id": truth.annotations.ids.tolist(),
+        "image_id": truth.annotations.image_ids.tolist(),
+        "category_id": truth.annotations.category_ids.tolist(),
+        "bbox": boxes.tolist(),
+        "area": truth.annotations.areas.tolist(),
+        "iscrowd": truth.annotations.crowds.astype(int).tolist(),
+    }
+    return COCO(no_results(truth) | {"annotations": rows_of(columns)})
+
+
+def rows_of(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return columns of equal length as one dict a row."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def no_results(truth: Dataset) -> dict[str, Any]:
@@ -93,15 +95,13 @@ def no_results(truth: Dataset) -> dict[str, Any]:
 
 def coco_results(predictions: Annotations) -> list[dict[str, Any]]:
     """Return predictions as a list of COCO results."""
-    columns = zip(
-        predictions.image_ids.tolist(),
-        predictions.category_ids.tolist(),
-        xywh(predictions).tolist(),
-        predictions.scores.tolist(),
-        strict=True,
-    )
-    keys = ("image_id", "category_id", "bbox", "score")
-    return [dict(zip(keys, row, strict=True)) for row in columns]
+    columns = {
+        "image_id": predictions.image_ids.tolist(),
+        "category_id": predictions.category_ids.tolist(),
+        "bbox": xywh(predictions).tolist(),
+        "score": predictions.scores.tolist(),
+    }
+    return rows_of(columns)
 
 
 def xywh(annotations: Annotations) -> np.ndarray[Any, np.dtype[np.float64]]:

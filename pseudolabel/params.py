@@ -1,4 +1,4 @@
-"""params.yaml as validated models: one section a stage, unknown keys fail, all faults told at once."""
+"""params.yaml as validated models: unknown keys fail, all faults are told at once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ Above = Annotated[float, Field(gt=0)]
 
 LAST_ROUND = 9
 """The last round that rounds/dvc.yaml unrolls."""
+
+
+BACKBONE = "backbone"
+"""As `model.weights`: the backbone that the model's own config names."""
 
 
 class Section(BaseModel):
@@ -45,7 +49,7 @@ class Sample(Section):
 
 
 class Model(Section):
-    """What is trained: a config by zoo name or path, first weights, the size images are fitted to."""
+    """A config by zoo name or path, first weights, and the width and height images are fitted to."""
 
     config: str
     weights: str | None
@@ -59,7 +63,7 @@ class Prepare(Section):
 
 
 class Launcher(Section):
-    """Where training runs: processes a machine, machines, and how they find each other (torchrun)."""
+    """Processes a machine, machines, and where they find each other, for torchrun."""
 
     processes: Some
     machines: Some

@@ -114,8 +114,8 @@ def draw_ground(rng: np.random.Generator, width: int, height: int) -> NDArray[np
     angle = rng.uniform(0, 2 * np.pi)
     slope = (x / width - 0.5) * np.cos(angle) + (y / height - 0.5) * np.sin(angle)
     stains = rng.normal(0, 1, (height // 16 + 2, width // 16 + 2))
-    stains = cv2.resize(stains, (width, height), interpolation=cv2.INTER_CUBIC)
-    brightness = rng.uniform(90, 150) + rng.uniform(20, 70) * slope + rng.uniform(4, 12) * stains
+    field = cv2.resize(stains, (width, height), interpolation=cv2.INTER_CUBIC)
+    brightness = rng.uniform(90, 150) + rng.uniform(20, 70) * slope + rng.uniform(4, 12) * field
     return brightness[..., None] * rng.uniform(0.9, 1.1, 3)
 
 

@@ -1,4 +1,4 @@
-"""From predictions to silver labels, shard by shard, so that memory stays flat in the pool's size."""
+"""From predictions to silver labels, shard by shard: memory stays flat in the pool's size."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def refuse_useless(counts: Counts, pool: Dataset, output: Path) -> None:
     if not counts.images_kept or not counts.kept.sum():
         raise SilverError(
             f"no silver label is left of {counts.dropped.sum()} predictions on "
-            f"{len(pool.images)} pool images: lower filter.score, or train a better teacher; {report}"
+            f"{len(pool.images)} images: lower filter.score, or train a better teacher; {report}"
         )
     if classes == 1 and len(pool.categories) > 1:
         name = pool.categories[int(counts.kept.argmax())].name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.records import Annotations, Dataset, Images
@@ -24,7 +25,7 @@ def split_off(dataset: Dataset, share: float, rng: np.random.Generator) -> tuple
     return of_images(dataset, ~chosen), of_images(dataset, chosen)
 
 
-def of_images(dataset: Dataset, rows: np.ndarray) -> Dataset:
+def of_images(dataset: Dataset, rows: NDArray[np.bool_]) -> Dataset:
     """Return the images of an (n,) boolean mask with their annotations."""
     images: Images = dataset.images[rows]
     annotations: Annotations = dataset.annotations

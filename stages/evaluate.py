@@ -1,4 +1,4 @@
-"""rounds/<k>/model on val and test -> rounds/<k>/evaluation and the best model so far, the champion."""
+"""rounds/<k>/model on val and test -> rounds/<k>/evaluation and the champion so far."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ POINTS = 100
 
 
 @HOOKS.register_module()
-class CurveHook(Hook):
+class CurveHook(Hook):  # type: ignore[misc]
     """Writes the mean loss of every hundredth of the training, and shows how far it is."""
 
     def before_train(self, runner: Runner) -> None:
@@ -32,7 +32,7 @@ class CurveHook(Hook):
         rows = []
         if self.path.exists():
             with self.path.open(newline="", encoding="utf-8") as stream:
-                rows = [row for row in csv.reader(stream)][1:]
+                rows = list(csv.reader(stream))[1:]
         with self.path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(["iteration", "loss", "learning_rate"])

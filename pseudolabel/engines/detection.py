@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,16 +42,20 @@ def read_config(name: str) -> Config:
     return config
 
 
-def adapt_model(config: Config, categories: Sequence[Category]) -> tuple[ConfigDict, str | None]:
-    """Return the config's model for these classes, and where its backbone's weights come from.
+def backbone_weights(config: Config) -> str | None:
+    """Return where a config says that its pretrained backbone lies."""
+    init = config.model.get("backbone", {}).get("init_cfg") or {}
+    return init.get("checkpoint")
+
+
+def adapt_model(config: Config, categories: Sequence[Category]) -> ConfigDict:
+    """Return the config's model for these classes.
 
     Every head gets the number of classes, pretrained backbones are taken out (they are loaded
     apart, without running code), batch normalisation is that of one process, and augmentation that
     changes the size of a batch goes: the image size is a parameter.
     """
-    model = config.model.copy()
-    backbone = model.get("backbone", {}).get("init_cfg") or {}
-    checkpoint = backbone.get("checkpoint")
+    model = copy.deepcopy(config.model)
     for part in walk(model):
         if "num_classes" in part:
             part["num_classes"] = len(categories)
@@ -62,7 +67,7 @@ def adapt_model(config: Config, categories: Sequence[Category]) -> tuple[ConfigD
     preprocessor = model.get("data_preprocessor")
     if preprocessor is not None and preprocessor.get("batch_augments"):
         preprocessor["batch_augments"] = None
-    return model, checkpoint
+    return model
 
 
 def walk(value: Any) -> Iterator[dict[str, Any]]:
@@ -130,7 +135,7 @@ def coco_source(
 
 def with_score_floor(model: ConfigDict, floor: float) -> ConfigDict:
     """Return the model with the lowest score that its heads put out."""
-    model = model.copy()
+    model = copy.deepcopy(model)
     test = model.get("test_cfg") or {}
     for part in walk({key: value for key, value in test.items() if key != "rpn"}):
         if "score_thr" in part:

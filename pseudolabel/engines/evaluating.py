@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pseudolabel.engines.predicting import Detector, predict_all
 from pseudolabel.engines.model_folder import RECORD, WEIGHTS
+from pseudolabel.engines.predicting import Detector, predict_all
 from pseudolabel.files import read_json, write_json, written_aside
 from pseudolabel.formats.coco import read_coco
 from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pseudolabel.engines.predicting import Detector, Predictor
 from pseudolabel.engines.model_folder import CONFIG, WEIGHTS
+from pseudolabel.engines.predicting import Detector, Predictor
 from pseudolabel.files import hash_file, move_finished, scratch_folder, sole_worker, write_json
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import read_coco

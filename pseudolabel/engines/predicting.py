@@ -72,7 +72,9 @@ class Detector:
         config = Config.fromfile(folder / CONFIG)
         model = detection.with_score_floor(config.model, score_floor)
         self.model = MODELS.build(detection.flipping_model(model) if flip else model)
-        load_state_dict(self.model.module if flip else self.model, load_weights(folder / WEIGHTS), strict=True)
+        load_state_dict(
+            self.model.module if flip else self.model, load_weights(folder / WEIGHTS), strict=True
+        )
         self.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.category_ids = np.array([row["id"] for row in config.categories], np.int32)
         size = tuple(config.image_size)
@@ -98,14 +100,14 @@ class Detector:
                 )
             yield Predictions(found, count, unreadable)
 
-    @torch.inference_mode()
     def forward(self, batch: Any) -> Sequence[Any]:
         """Return the model's output for one collated batch."""
-        return self.model.test_step(batch)
+        with torch.inference_mode():
+            return self.model.test_step(batch)
 
 
-class ImageFiles(Dataset[Any]):
-    """Images by row number, run through a pipeline of transforms; None where a file is unreadable."""
+class ImageFiles(Dataset[Any]):  # type: ignore[misc]
+    """Images by row, run through a pipeline of transforms; None where a file is unreadable."""
 
     def __init__(
         self, images: Images, first: int, root: Path, pipeline: Sequence[dict[str, Any]]

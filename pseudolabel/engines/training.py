@@ -1,4 +1,4 @@
-"""Training with mmengine: the same schedule every round, in a scratch folder that survives a kill."""
+"""Training with mmengine: the same schedule every round, in a folder that survives a kill."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_dist_info, is_main_process
-from mmengine.registry import DATASETS, OPTIMIZERS, TRANSFORMS
+from mmengine.dist import get_rank, is_main_process
+from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 
 from pseudolabel.engines import detection
@@ -36,7 +36,7 @@ from pseudolabel.files import (
     write_json,
 )
 from pseudolabel.formats.coco import read_coco
-from pseudolabel.params import Params
+from pseudolabel.params import BACKBONE, Model, Params
 from pseudolabel.records import Category
 
 CHECKPOINT = re.compile(r"iter_(\d+)\.pth")
@@ -66,17 +66,25 @@ def train(data: Path, output: Path, params: Params) -> None:
 
     The folder gets config.json, weights.pth (the averaged weights where there is averaging),
     curve.csv and training.json (what it was trained on). A training that was killed goes on at its
-    last checkpoint when called again.
+    last checkpoint when called again. Of several machines, the first one writes the folder.
 
     Raises:
         ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
     """
     sources = Sources.of(data)
     model, section = params.model, params.train
-    inputs = [params.task, params.seed, model.model_dump(), section.model_dump(exclude={"launcher"})]
-    scratch = scratch_folder("train", inputs, sources.files)
+    inputs = [
+        params.task,
+        params.seed,
+        model.model_dump(),
+        section.model_dump(exclude={"launcher"}),
+        detection.read_config(model.config).pretty_text,
+    ]
+    scratch, launcher = scratch_folder("train", inputs, sources.files), section.launcher
+    if launcher.machine_rank:
+        launch(data, scratch, params)
+        return
     with sole_worker(scratch):
-        launcher = section.launcher
         if launcher.processes * launcher.machines > 1:
             launch(data, scratch, params)
         else:
@@ -93,7 +101,8 @@ def launch(data: Path, scratch: Path, params: Params) -> None:
     command += ["--rdzv-backend=c10d", "--rdzv-id=pseudolabel"]
     command += ["--module", "pseudolabel.engines.worker", str(data), str(scratch)]
     environment = dict(os.environ)
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // launcher.processes)))
+    threads = max(1, torch.get_num_threads() // launcher.processes)
+    environment.setdefault("OMP_NUM_THREADS", str(threads))
     done = subprocess.run(command, check=False, env=environment)
     if done.returncode:
         raise ModelError(f"torchrun ended with status {done.returncode}; its messages stand above")
@@ -101,16 +110,14 @@ def launch(data: Path, scratch: Path, params: Params) -> None:
 
 def train_in(scratch: Path, sources: Sources, params: Params) -> None:
     """Train in a scratch folder, from its last checkpoint where it has one."""
-    torch.manual_seed(params.seed)
-    gold = read_coco(sources.gold)
-    config = build_config(sources, gold.categories, scratch, params)
+    categories = read_coco(sources.gold).categories
+    config = build_config(sources, categories, scratch, params)
     checkpoint = last_checkpoint(scratch)
-    runner = build_runner(config)
     if checkpoint is not None:
-        runner._resume, runner._load_from = True, str(checkpoint)
-    elif "pretrained" in config:
-        runner._load_from = str(pretrained_file(scratch, runner.model, config.pretrained))
-    runner.train()
+        config.resume, config.load_from = True, str(checkpoint)
+    elif params.model.weights is not None:
+        config.load_from = str(first_weights(scratch, config, params.model))
+    build_runner(config).train()
     if is_main_process():
         finish(scratch, sources, config, params)
 
@@ -120,14 +127,15 @@ def build_config(
 ) -> Config:
     """Return the whole mmengine config of one training."""
     section, size = params.train, params.model.image_size
-    original = detection.read_config(params.model.config)
-    model, backbone_weights = detection.adapt_model(original, categories)
+    model = detection.adapt_model(detection.read_config(params.model.config), categories)
     pipeline = detection.train_pipeline(params.model, section)
     images = params.data.root / "images"
     datasets = [detection.coco_source(file, images, categories, pipeline) for file in sources.files]
     processes = section.launcher.processes * section.launcher.machines
     if section.batch_size % processes:
-        raise ModelError(f"train.batch_size {section.batch_size}: expected a multiple of {processes}")
+        raise ModelError(
+            f"train.batch_size {section.batch_size}: expected a multiple of {processes}"
+        )
     batch_size = section.batch_size // processes
     shares = [section.gold_share, 1 - section.gold_share][: len(datasets)]
     sampler = {"type": "MultiSourceSampler", "batch_size": batch_size, "seed": params.seed}
@@ -169,10 +177,6 @@ def build_config(
     }
     if not torch.cuda.is_available():
         config["model_wrapper_cfg"] = {"type": "MMDistributedDataParallel", "device_ids": None}
-    weights = backbone_weights if params.model.weights == "backbone" else params.model.weights
-    if weights is not None:
-        prefix = "backbone." if params.model.weights == "backbone" else ""
-        config["pretrained"] = {"source": weights, "prefix": prefix}
     return Config(config)
 
 
@@ -243,7 +247,11 @@ def build_runner(config: Config) -> Runner:
 
 def last_checkpoint(scratch: Path) -> Path | None:
     """Return the newest whole checkpoint of a scratch folder, removing those a kill cut short."""
-    found = [(int(match[1]), path) for path in scratch.iterdir() if (match := CHECKPOINT.fullmatch(path.name))]
+    found = [
+        (int(match[1]), path)
+        for path in scratch.iterdir()
+        if (match := CHECKPOINT.fullmatch(path.name))
+    ]
     for _, path in sorted(found, reverse=True):
         try:
             load_checkpoint(path)
@@ -254,13 +262,23 @@ def last_checkpoint(scratch: Path) -> Path | None:
     return None
 
 
-def pretrained_file(scratch: Path, model: torch.nn.Module, pretrained: dict[str, str]) -> Path:
-    """Write the pretrained weights that fit the model into the scratch folder."""
-    weights = load_weights(pretrained["source"])
-    path = scratch / "pretrained.pth"
-    rank, _ = get_dist_info()
-    path = scratch / f"pretrained_{rank}.pth"
-    save_weights(path, fitting_weights(weights, model, pretrained["prefix"]))
+def first_weights(scratch: Path, config: Config, model: Model) -> Path:
+    """Write the pretrained weights that fit the model into the scratch folder.
+
+    Raises:
+        ModelError: the config names no weights for its backbone, or none fit.
+    """
+    source, prefix = model.weights, ""
+    if source == BACKBONE:
+        source = detection.backbone_weights(detection.read_config(model.config))
+        prefix = "backbone."
+    if source is None:
+        raise ModelError(f"model.weights: {model.config} names no pretrained backbone")
+    init_default_scope(detection.SCOPE)
+    fitting = fitting_weights(load_weights(source), MODELS.build(config.model), prefix)
+    # One file a process: each writes its own, none reads what another has half written.
+    path = scratch / f"pretrained_{get_rank()}.pth"
+    save_weights(path, fitting)
     return path
 
 

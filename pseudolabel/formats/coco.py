@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 import numpy as np
 import orjson
@@ -97,7 +97,7 @@ def unique_ids(
             yield row_id, row
 
 
-def is_id(value: Any) -> bool:
+def is_id(value: Any) -> TypeGuard[int]:
     """Return whether a value can be an id."""
     return type(value) is int and 0 <= value <= LARGEST_ID
 
@@ -135,12 +135,12 @@ def parse_images(rows: list[Record], name: str, faults: list[Fault]) -> Images:
             faults.append(Fault(name, record, expected, f"{width!r} and {height!r}"))
         else:
             names.add(file_name)
-            found.append((image_id, file_name, int(width), int(height), str(row.get("hash", ""))))
+            found.append((image_id, file_name, width, height, str(row.get("hash", ""))))
     ids, file_names, widths, heights, hashes = zip(*found, strict=True) if found else [()] * 5
     return Images.build(ids, file_names, widths, heights, hashes)
 
 
-def is_side(value: Any) -> bool:
+def is_side(value: Any) -> TypeGuard[int]:
     """Return whether a value can be an image's width or height."""
     return type(value) is int and 0 < value < 2**31
 
@@ -153,33 +153,35 @@ def parse_annotations(
     faults: list[Fault],
 ) -> Annotations:
     """Return the annotations whose image, category and box are sound."""
-    sizes = dict(zip(images.ids.tolist(), zip(images.widths, images.heights), strict=True))
+    sides = zip(images.widths.tolist(), images.heights.tolist(), strict=True)
+    sizes = dict(zip(images.ids.tolist(), sides, strict=True))
     known = {category.id for category in categories}
     found = []
     for annotation_id, row in unique_ids(rows, "annotation", name, faults):
         record = f"annotation id {annotation_id}"
         image_id, category_id = row.get("image_id"), row.get("category_id")
         wrong = []
+        size = None
         if not is_id(image_id) or image_id not in sizes:
             wrong.append(Fault(name, record, "an `image_id` of the images", repr(image_id)))
+        else:
+            size = sizes[image_id]
         if not is_id(category_id) or category_id not in known:
             expected = f"a `category_id` of {sorted(known)}"
             wrong.append(Fault(name, record, expected, repr(category_id)))
-        size = None if wrong else sizes[image_id]
         box, fault = parse_box(row.get("bbox"), size)
         if fault is not None:
             wrong.append(Fault(name, record, *fault))
-        if wrong or box is None:
+        if wrong or box is None or not is_id(image_id) or not is_id(category_id):
             faults.extend(wrong)
             continue
-        area = row.get("area")
-        if not is_number(area):
-            area = (box[2] - box[0]) * (box[3] - box[1])
+        said = row.get("area")
+        area = said if is_number(said) else (box[2] - box[0]) * (box[3] - box[1])
         found.append((annotation_id, image_id, category_id, box, area, row))
     return annotations_of(found)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Return whether a value is a finite number."""
     return type(value) in (int, float) and math.isfinite(value)
 

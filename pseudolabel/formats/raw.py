@@ -79,9 +79,7 @@ def read_raw(root: Path) -> RawData:
     if faults:
         raise DataError(faults)
     named = {name for dataset in splits.values() for name in dataset.images.file_names}
-    pool, unreadable = (
-        (splits["pool"].images, []) if "pool" in splits else scan_pool(root, named)
-    )
+    pool, unreadable = (splits["pool"].images, []) if "pool" in splits else scan_pool(root, named)
     return RawData(splits["gold"], splits.get("val"), splits.get("test"), pool, unreadable)
 
 
@@ -159,7 +157,7 @@ def look_at_one(folder: Path, name: str) -> ImageFacts | Fault:
 
 
 def scan_pool(root: Path, named: set[str]) -> tuple[Images, list[str]]:
-    """Return every image of images/ that no file names, and the files that are no readable image."""
+    """Return the images of images/ that no file names, and the files that cannot be read."""
     folder = root / IMAGES
     known = {os.path.normpath(name) for name in named}
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import written_aside
@@ -101,7 +102,9 @@ def read_shards(folder: Path) -> Annotations:
     return Annotations.concatenate([read_shard(path) for path in shard_paths(folder)])
 
 
-def write_decisions(path: Path, image_ids: np.ndarray, boxes: np.ndarray, reasons: Sequence[str]) -> None:
+def write_decisions(
+    path: Path, image_ids: NDArray[np.int64], boxes: NDArray[np.int64], reasons: Sequence[str]
+) -> None:
     """Write what became of every image: its id, how many boxes it kept, and why it was dropped.
 
     Args:
@@ -116,7 +119,7 @@ def write_decisions(path: Path, image_ids: np.ndarray, boxes: np.ndarray, reason
         pq.write_table(pa.table(columns), aside, compression="zstd", compression_level=1)
 
 
-def kept_images(path: Path) -> np.ndarray:
+def kept_images(path: Path) -> NDArray[np.int64]:
     """Return the (k,) ids of the images that a decisions file keeps."""
     table = pq.read_table(path, columns=["image_id", "reason"])
     kept = pa.compute.equal(table.column("reason").cast(pa.string()), "")

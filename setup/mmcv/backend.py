@@ -1,7 +1,8 @@
-"""PEP 517 backend: hands out the kept onedl-mmcv wheel of this machine, compiling it first where there is none.
+"""PEP 517 backend that hands out this machine's onedl-mmcv wheel, compiled when first needed.
 
-The wheel lies in <user cache>/pseudolabel/wheels/torch-<version>-<cpu or cuda>/, its own name says Python and platform.
-`python setup/mmcv/backend.py` prints where the wheel of this interpreter is kept, and fails where there is none yet.
+The wheel lies in <user cache>/pseudolabel/wheels/torch-<version>-<cpu or cuda>/, and its own name
+says Python and platform. `python setup/mmcv/backend.py` prints where the wheel of this interpreter
+is kept, and fails where there is none yet.
 """
 
 from __future__ import annotations

@@ -1,0 +1,27 @@
+# make demo: install, run the loop on the generated sample, print the table of rounds.
+# make test: install, run the tests.
+SHELL := /bin/sh
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.uv/bin:$(PATH)
+
+.PHONY: help setup demo test test-slow lint
+
+help:  ## list these targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
+
+setup:  ## install into .venv (PYTHON=... to choose the interpreter)
+	@PYTHON="$(PYTHON)" sh setup/install.sh
+
+demo: setup  ## run the loop on the generated sample and print the table of rounds
+	dvc repro
+	@cat report/rounds.md
+
+test: setup  ## run the quick tests
+	python -m pytest
+
+test-slow: setup  ## run the tests that train whole pipelines
+	python -m pytest -m slow
+
+lint: setup  ## check style and types
+	ruff check .
+	ruff format --check .
+	mypy pseudolabel stages
