@@ -32,12 +32,12 @@ def detection_metrics(
     Args:
         truth: the split's gold.
         predictions: all predictions on the split's images.
-        max_boxes: the best predictions an image that count.
+        max_boxes: the best predictions of an image and class that count.
     """
     evaluation = COCOeval_faster(coco_truth(truth), None, "bbox", print_function=silent)
     rows = coco_results(predictions)
     evaluation.cocoDt = evaluation.cocoGt.loadRes(rows) if rows else COCO(no_results(truth))
-    evaluation.params.maxDets = [1, 10, max_boxes]
+    evaluation.params.maxDets = [1, min(10, max_boxes), max_boxes]
     evaluation.run()
     stats = evaluation.stats_as_dict
     overall = {name: number(stats[key]) for name, key in OVERALL.items()}

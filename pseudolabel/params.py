@@ -49,7 +49,7 @@ class Sample(Section):
 
 
 class Model(Section):
-    """A config by zoo name or path, first weights, and the width and height images are fitted to."""
+    """A config by zoo name or path, first weights, and the width and height of its images."""
 
     config: str
     weights: str | None
@@ -144,7 +144,7 @@ class Filter(Section):
 
 
 class Evaluate(Section):
-    """How models are judged: COCO counts the best `max_boxes` an image, above the floor."""
+    """How models are judged: the best `max_boxes` of an image and class, above the floor."""
 
     batch_size: Some
     score_floor: Annotated[float, Field(gt=0, lt=1)]

@@ -90,7 +90,15 @@ def box_of(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 def draw_scene(rng: np.random.Generator, width: int, height: int) -> Scene:
-    """Return one image of 5 to 25 particles, later ones on top of earlier ones."""
+    """Return one image with 5 to 25 particles to be seen, later ones on top of earlier ones."""
+    while True:
+        scene = draw_particles(rng, width, height)
+        if len(scene.masks) >= PARTICLES[0]:
+            return scene
+
+
+def draw_particles(rng: np.random.Generator, width: int, height: int) -> Scene:
+    """Return one image of 5 to 25 particles, some of which others may cover."""
     ground = draw_ground(rng, width, height)
     light = rng.uniform(0, 2 * np.pi)
     particles: list[tuple[int, NDArray[np.bool_]]] = []

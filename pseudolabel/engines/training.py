@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank, is_main_process
-from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
+from mmengine.registry import MODELS, OPTIMIZERS, TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 
 from pseudolabel.engines import detection
@@ -235,6 +235,9 @@ def build_runner(config: Config) -> Runner:
     Raises:
         ModelError: a name or an argument of the model, an augmentation or the optimizer is wrong.
     """
+    optimizer = config.optim_wrapper.optimizer.type
+    if OPTIMIZERS.get(optimizer) is None:
+        raise ModelError(f"train.optimizer: expected the name of an optimizer, found {optimizer!r}")
     try:
         runner = Runner.from_cfg(config)
         for transform in config.train_dataloader.dataset.datasets[0].pipeline:

@@ -1,0 +1,112 @@
+"""Small data made in a line or two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import orjson
+
+from pseudolabel.records import Annotations, Category, Dataset, Images
+
+CATEGORIES = (Category(1, "disc"), Category(2, "rod"), Category(3, "star"))
+
+
+def images(count: int, first_id: int = 1, width: int = 100, height: int = 80) -> Images:
+    ids = list(range(first_id, first_id + count))
+    return Images.build(ids, [f"{it:04d}.png" for it in ids], [width] * count, [height] * count)
+
+
+def predictions(rows: Sequence[tuple[int, int, Sequence[float], float]], round_number: int = 1):
+    """Rows of image id, category id, box x1 y1 x2 y2, score."""
+    return Annotations.predicted(
+        np.array([row[0] for row in rows], np.int64),
+        np.array([row[1] for row in rows], np.int32),
+        np.array([row[2] for row in rows], np.float32).reshape(-1, 4),
+        np.array([row[3] for row in rows], np.float32),
+        round_number,
+    )
+
+
+def random_predictions(
+    rng: np.random.Generator, count: int, image_count: int, classes: int = 3
+) -> Annotations:
+    corners = rng.uniform(0, 60, (count, 2))
+    sides = rng.uniform(1, 40, (count, 2))
+    return Annotations.predicted(
+        np.sort(rng.integers(1, image_count + 1, count)).astype(np.int64),
+        rng.integers(1, classes + 1, count).astype(np.int32),
+        np.concatenate([corners, corners + sides], axis=1).astype(np.float32),
+        rng.random(count).astype(np.float32),
+        1,
+    )
+
+
+def gold(rows: Sequence[tuple[int, int, Sequence[float]]], first_id: int = 1) -> Annotations:
+    """Rows of image id, category id, box x1 y1 x2 y2."""
+    boxes = np.array([row[2] for row in rows], np.float32).reshape(-1, 4)
+    return Annotations.gold(
+        list(range(first_id, first_id + len(rows))),
+        [row[0] for row in rows],
+        [row[1] for row in rows],
+        boxes,
+        (boxes[:, 2:] - boxes[:, :2]).prod(axis=1),
+        [False] * len(rows),
+    )
+
+
+def dataset(image_count: int = 4, first_id: int = 1) -> Dataset:
+    rows = [(first_id + it, 1 + it % 3, (5, 5, 20 + it, 30)) for it in range(image_count)]
+    return Dataset(images(image_count, first_id), gold(rows), CATEGORIES)
+
+
+def same_rows(one: Annotations, other: Annotations) -> bool:
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("image_ids", "category_ids", "boxes_xyxy", "scores", "rounds")
+    )
+
+
+def write_image(path: Path, seed: int, width: int = 40, height: int = 30) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+    cv2.imwrite(str(path), pixels)
+
+
+def coco(names: Sequence[str], first_id: int = 1, **size: int) -> dict[str, Any]:
+    """A COCO file of one box an image."""
+    width, height = size.get("width", 40), size.get("height", 30)
+    ids = range(first_id, first_id + len(names))
+    return {
+        "categories": [{"id": it.id, "name": it.name} for it in CATEGORIES],
+        "images": [
+            {"id": it, "file_name": name, "width": width, "height": height}
+            for it, name in zip(ids, names, strict=True)
+        ],
+        "annotations": [
+            {"id": it, "image_id": it, "category_id": 1 + it % 3, "bbox": [2, 3, 10, 12]}
+            for it in ids
+        ],
+    }
+
+
+def raw_root(root: Path, gold_count: int = 4, pool_count: int = 3, **splits: int) -> Path:
+    """A raw root of small noise images, with val and test where their counts are given."""
+    number = 0
+    for split, count in {"gold": gold_count, **splits}.items():
+        names = [f"{split}/{it}.png" for it in range(count)]
+        for name in names:
+            number += 1
+            write_image(root / "images" / name, number)
+        write_json(root / f"{split}.json", coco(names, first_id=number - count + 1))
+    for it in range(pool_count):
+        number += 1
+        write_image(root / "images" / "pool" / f"{it}.png", number)
+    return root
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.write_bytes(orjson.dumps(value))

@@ -1,0 +1,52 @@
+import json
+
+import pytest
+
+from pseudolabel.engines import evaluating
+from pseudolabel.engines.evaluating import Before, evaluate
+from pseudolabel.files import hash_file
+from tests.engines.conftest import tiny_params
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Stands in for judging a model: the val scores are said, so that rounds can win or lose."""
+    scores = iter([0.3, 0.5, 0.4])
+
+    def judge(*_):
+        score = next(scores)
+        return {"val": {"mAP": score}, "test": {"mAP": score / 2}}, 12.5
+
+    monkeypatch.setattr(evaluating, "judge", judge)
+
+
+def test_the_champion_is_the_best_model_so_far_by_val(root, prepared, tmp_path, judged):
+    before = None
+    for number in range(3):
+        folder = tmp_path / str(number)
+        (folder / "model").mkdir(parents=True)
+        (folder / "model" / "weights.pth").write_text(f"weights of round {number}")
+        paths = folder / "evaluation", folder / "champion"
+        evaluate(folder / "model", prepared, before, *paths, tiny_params(root))
+        before = Before(*paths)
+    texts = [(tmp_path / str(it) / "champion" / "weights.pth").read_text() for it in range(3)]
+    assert texts == ["weights of round 0", "weights of round 1", "weights of round 1"]
+    history = json.loads((tmp_path / "2" / "evaluation" / "history.json").read_text())
+    assert [row["round"] for row in history] == [0, 1, 2]
+    assert [row["champion"] for row in history] == [0, 1, 1]
+    assert [row["gain"] and row["gain"]["val"] for row in history] == [None, 0.2, -0.1]
+    assert json.loads((tmp_path / "2" / "evaluation" / "speed.json").read_text()) == [12.5] * 3
+
+
+def test_a_real_model_is_judged_on_val_and_test(root, prepared, model, tmp_path):
+    paths = tmp_path / "evaluation", tmp_path / "champion"
+    evaluate(model, prepared, None, *paths, tiny_params(root))
+    (row,) = json.loads((tmp_path / "evaluation" / "history.json").read_text())
+    for split in ("val", "test"):
+        assert 0 <= row[split]["mAP"] <= 1
+        assert set(row[split]["by_class"]) == {"disc", "rod", "star"}
+    assert row["weights_mb"] == pytest.approx(
+        (model / "weights.pth").stat().st_size / 1e6, abs=1e-3
+    )
+    assert row["data"]["gold"]["hash"] == hash_file(prepared / "gold.json")
+    assert hash_file(tmp_path / "champion" / "weights.pth") == hash_file(model / "weights.pth")

@@ -1,0 +1,227 @@
+import csv
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from mmdet.datasets import CocoDataset
+
+from pseudolabel.engines.checkpoints import load_checkpoint, load_weights
+from pseudolabel.engines.predicting import Detector, predict_all
+from pseudolabel.engines.training import Sources, build_config, last_checkpoint, train
+from pseudolabel.errors import ModelError
+from pseudolabel.files import hash_file
+from pseudolabel.formats.coco import read_coco, write_coco
+from tests.engines.conftest import ROOT, tiny_params
+
+FILES = ["config.json", "curve.csv", "training.json", "weights.pth"]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_model_folder_holds_config_weights_curve_and_record(model, prepared):
+    assert names(model) == FILES
+    with (model / "curve.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(it["iteration"]) for it in rows] == [1, 2, 3, 4, 5, 6]
+    assert all(float(it["loss"]) > 0 for it in rows)
+    record = json.loads((model / "training.json").read_text())
+    assert record["data"]["gold"]["images"] == 6
+    assert record["data"]["gold"]["hash"] == hash_file(prepared / "gold.json")
+    assert record["weights"] == hash_file(model / "weights.pth")
+    config = json.loads((model / "config.json").read_text())
+    assert config["model"]["bbox_head"]["num_classes"] == 3
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    root, prepared, model, tmp_path
+):
+    train(prepared, tmp_path / "again", tiny_params(root))
+    assert hash_file(tmp_path / "again" / "weights.pth") == hash_file(model / "weights.pth")
+    other = tiny_params(root).model_copy(update={"seed": 1})
+    train(prepared, tmp_path / "other", other)
+    assert hash_file(tmp_path / "other" / "weights.pth") != hash_file(model / "weights.pth")
+
+
+def silver_beside(prepared, folder, root):
+    """A merged folder whose silver is the pool's truth."""
+    folder.mkdir()
+    (folder / "gold.json").write_bytes((prepared / "gold.json").read_bytes())
+    write_coco(folder / "silver.json", read_coco(root / "oracle.json"))
+    return folder
+
+
+def test_gold_and_silver_are_drawn_at_the_ratio_asked_for(root, prepared, tmp_path, monkeypatch):
+    data = silver_beside(prepared, tmp_path / "merged", root)
+    drawn = []
+    original = CocoDataset.prepare_data
+
+    def counted(self, index):
+        drawn.append(Path(self.ann_file).name)
+        return original(self, index)
+
+    monkeypatch.setattr(CocoDataset, "prepare_data", counted)
+    params = tiny_params(root, train={"batch_size": 4, "gold_share": 0.25})
+    train(data, tmp_path / "student", params)
+    assert drawn.count("gold.json") == 6
+    assert drawn.count("silver.json") == 18
+    record = json.loads((tmp_path / "student" / "training.json").read_text())
+    assert record["data"]["silver"]["images"] == 10
+
+
+def write_params(root, folder, **changes):
+    params = tiny_params(root, **changes)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    return params
+
+
+def start_stage(folder, prepared):
+    """The train stage of round 0 as DVC would start it, in a workspace of its own."""
+    (folder / "data").mkdir(exist_ok=True)
+    if not (folder / "data" / "prepared").exists():
+        (folder / "data" / "prepared").symlink_to(prepared)
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    command = [sys.executable, "-m", "stages.train", "0"]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def wait_for(condition, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_at", [2, 5])
+def test_killed_training_goes_on_at_its_last_checkpoint(root, prepared, tmp_path, kill_at):
+    write_params(root, tmp_path, train={"iterations": 40, "checkpoint_every": 1})
+    process = start_stage(tmp_path, prepared)
+    scratches = tmp_path / ".scratch" / "train"
+    wait_for(lambda: list(scratches.glob(f"*/iter_{kill_at}.pth")), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (scratch,) = scratches.iterdir()
+    reached = int(last_checkpoint(scratch).stem.removeprefix("iter_"))
+    assert kill_at - 1 <= reached < 40
+    assert not (tmp_path / "rounds").exists()
+    # A checkpoint that the kill cut short must not end the training.
+    (scratch / f"iter_{reached + 7}.pth").write_bytes(b"PK\x03\x04 half")
+    process = start_stage(tmp_path, prepared)
+    messages = process.communicate()[1].decode()
+    assert process.returncode == 0, messages
+    assert f"{reached}/40" in messages
+    model = tmp_path / "rounds" / "0" / "model"
+    assert names(model) == FILES
+    with (model / "curve.csv").open() as stream:
+        assert [int(it["iteration"]) for it in csv.DictReader(stream)] == list(range(1, 41))
+    assert not list(scratches.iterdir())
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(root, prepared, tmp_path):
+    launcher = {"processes": 2, "machines": 1, "machine_rank": 0, "rendezvous": "localhost:0"}
+    write_params(root, tmp_path, train={"launcher": launcher, "batch_size": 4})
+    process = start_stage(tmp_path, prepared)
+    messages = process.communicate()[1].decode()
+    assert process.returncode == 0, messages
+    model = tmp_path / "rounds" / "0" / "model"
+    assert names(model) == FILES
+    assert load_weights(model / "weights.pth")
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(root, prepared, tmp_path):
+    launcher = {"processes": 2, "machines": 1, "machine_rank": 0, "rendezvous": "localhost:0"}
+    params = tiny_params(root, train={"launcher": launcher, "batch_size": 3})
+    sources = Sources.of(prepared)
+    with pytest.raises(ModelError, match="batch_size 3: expected a multiple of 2"):
+        build_config(sources, read_coco(sources.gold).categories, tmp_path, params)
+
+
+FAULTS = [
+    ("no such config", {"model": {"config": "mmdet::nothing.py"}}, "expected a zoo name or a path"),
+    (
+        "no such augmentation",
+        {"train": {"augmentations": [{"type": "Flipp"}]}},
+        "Flipp is not in the mmdet::transform registry",
+    ),
+    (
+        "a wrong argument",
+        {"train": {"augmentations": [{"type": "RandomFlip", "chance": 1}]}},
+        "unexpected keyword argument 'chance'",
+    ),
+    ("no such optimizer", {"train": {"optimizer": {"type": "Adamm"}}}, "name of an optimizer"),
+    (
+        "no such weights",
+        {"model": {"weights": "nothing.pth"}},
+        "nothing.pth: expected a checkpoint of weights",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS]
+)
+def test_what_cannot_be_built_is_told_before_training(root, prepared, tmp_path, changes, message):
+    with pytest.raises(ModelError, match=message):
+        train(prepared, tmp_path / "model", tiny_params(root, **changes))
+    assert not (tmp_path / "model").exists()
+
+
+def test_training_starts_from_the_weights_given(root, prepared, model, tmp_path):
+    # One step at next to no learning rate leaves the weights where they were.
+    changes = {"learning_rate": 1e-9, "iterations": 1, "warmup_iterations": 0}
+    changes |= {"ema_momentum": None, "optimizer": {"type": "SGD"}}
+    params = tiny_params(root, train=changes, model={"weights": str(model / "weights.pth")})
+    train(prepared, tmp_path / "tuned", params)
+    before, after = (load_weights(it / "weights.pth") for it in (model, tmp_path / "tuned"))
+    name = "backbone.stem.0.conv.weight"
+    assert torch.allclose(before[name], after[name], atol=1e-6)
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch evil",)
+
+
+def test_a_checkpoint_that_carries_code_is_refused_and_not_run(tmp_path):
+    with (tmp_path / "evil.pth").open("wb") as stream:
+        pickle.dump({"state_dict": Evil()}, stream)
+    torch.save({"state_dict": Evil()}, tmp_path / "evil2.pth")
+    for name in ("evil.pth", "evil2.pth"):
+        with pytest.raises(ModelError, match="expected a checkpoint of weights"):
+            load_checkpoint(tmp_path / name)
+    assert not (tmp_path / "evil").exists()
+
+
+ZOO = [
+    "mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py",
+    "mmdet::yolox/yolox_tiny_8xb8-300e_coco.py",
+    "mmdet::faster_rcnn/faster-rcnn_r18_fpn_8xb8-amp-lsj-200e_coco.py",
+    "mmdet::cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py",
+    "mmdet::atss/atss_r50_fpn_1x_coco.py",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZOO, ids=lambda name: name.split("/")[1].split("_")[0])
+def test_zoo_models_are_adapted_trained_and_predict(root, prepared, tmp_path, name):
+    changes = {"iterations": 1, "warmup_iterations": 0}
+    params = tiny_params(root, train=changes, model={"config": name})
+    train(prepared, tmp_path / "model", params)
+    detector = Detector(tmp_path / "model", root / "images", 3, 0.0001)
+    found = predict_all(detector, read_coco(prepared / "val.json").images)
+    assert set(found.category_ids) <= {1, 2, 3}
+    assert found.boxes_xyxy.shape == (len(found), 4)

@@ -1,0 +1,90 @@
+"""A copy of this project as a git and DVC repository of its own, with tiny data and training."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "sample": {"gold": 6, "val": 3, "test": 3, "pool": 10, "width": 96, "height": 80},
+    "model": {"image_size": [96, 96]},
+    "data": {"workers": 0},
+    "train": {"iterations": 8, "batch_size": 2, "warmup_iterations": 2, "checkpoint_every": 4},
+    "pseudo_label": {"batch_size": 4, "shard_images": 4, "score_floor": 0.001},
+    "filter": {"score": 0.001, "max_boxes": 300},
+}
+STAGE = re.compile(r"^Running stage '(?:[\w/]+\.yaml:)?([\w@]+)'", re.MULTILINE)
+
+
+class Repository:
+    """Runs commands in a copy of the project."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def run(self, *command, fails=False):
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=dict(os.environ, PATH=path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert bool(done.returncode) == fails, done.stdout
+        return done.stdout
+
+    def stages(self, *command):
+        """The stages that a command ran, in order."""
+        return STAGE.findall(self.run(*command))
+
+    def clone(self, folder):
+        self.run("git", "clone", "--quiet", str(self.folder), str(folder))
+        return Repository(folder)
+
+    def commit(self, message):
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
+
+    def read(self, name):
+        return (self.folder / name).read_bytes()
+
+
+def copy_of_project(folder):
+    """This project's files, as they are in the working tree, with tiny parameters, committed."""
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    values = yaml.safe_load((folder / "params.yaml").read_text())
+    for section, changes in TINY.items():
+        values[section].update(changes)
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    repository = Repository(folder)
+    repository.run("git", "init", "--quiet", "--initial-branch", "main")
+    repository.run("git", "config", "user.email", "test@example.org")
+    repository.run("git", "config", "user.name", "Test")
+    repository.commit("A copy")
+    return repository
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    return copy_of_project(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="module")
+def at_round_2(repository):
+    """The repository after `dvc repro` at round 2, and the stages which that ran."""
+    repository.first = repository.stages("dvc", "repro")
+    repository.commit("Round 2")
+    return repository

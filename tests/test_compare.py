@@ -1,0 +1,66 @@
+import csv
+
+import orjson
+
+from pseudolabel.compare import compare, flat_metrics, verdict
+from pseudolabel.files import write_json
+from pseudolabel.history import best_round, gain
+
+
+def row(number, val, test=None, silver=None):
+    scores = {"mAP_50": val + 0.2, "mAP_75": val + 0.1, "by_class": {"disc": val, "rod": None}}
+    made = {"round": number, "val": scores | {"mAP": val}, "gain": None, "champion": 0}
+    made |= {"weights_mb": 3.4, "data": {"gold": {"images": 4, "annotations": 9}}}
+    if test is not None:
+        made["test"] = scores | {"mAP": test}
+    if silver is not None:
+        made["data"]["silver"] = {"images": silver, "annotations": 10 * silver}
+    return made
+
+
+HISTORY = [row(0, 0.3, 0.28), row(1, 0.4, 0.33, silver=5), row(2, 0.35, 0.36, silver=7)]
+
+
+def test_metrics_have_flat_names():
+    metrics = flat_metrics(HISTORY)
+    assert metrics["round"] == 2
+    assert metrics["best_round"] == 1
+    assert metrics["val.mAP"] == 0.35
+    assert metrics["test.mAP_75"] == 0.35 + 0.1
+    assert metrics["lift.val.mAP"] == 0.1
+    assert metrics["lift.test.mAP"] == 0.05
+    assert (metrics["silver.images"], metrics["silver.annotations"]) == (7, 70)
+
+
+def test_without_a_test_split_there_are_no_test_metrics():
+    assert not [it for it in flat_metrics([row(0, 0.3), row(1, 0.4, silver=2)]) if "test" in it]
+
+
+def test_the_best_round_is_chosen_on_val_and_the_earlier_of_equals():
+    assert best_round([row(0, 0.3, 0.1), row(1, 0.2, 0.9), row(2, 0.3, 0.9)]) == 0
+    assert gain(HISTORY[1], HISTORY[0], "test") == 0.05
+    assert gain(row(1, 0.2), HISTORY[0], "test") is None
+
+
+def test_compare_writes_metrics_table_and_plots(tmp_path):
+    write_json(tmp_path / "evaluation" / "history.json", HISTORY)
+    write_json(tmp_path / "evaluation" / "speed.json", [20.0, 21.0, 22.0])
+    table = compare(tmp_path / "evaluation", tmp_path / "metrics.json", tmp_path / "report")
+    assert (tmp_path / "report" / "rounds.md").read_text() == table
+    assert len(table.splitlines()) == 7
+    assert len({len(line) for line in table.splitlines()[:5]}) == 1
+    with (tmp_path / "report" / "rounds.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [it["val.mAP"] for it in rows] == ["0.3", "0.4", "0.35"]
+    assert orjson.loads((tmp_path / "metrics.json").read_bytes()) == flat_metrics(HISTORY)
+    with (tmp_path / "report" / "classes.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) == 3 * 2 * 2
+
+
+def test_the_verdict_says_whether_another_round_pays():
+    assert "ask for round 1" in verdict(HISTORY[:1])
+    assert "Round 1 is best on val, +0.1000 mAP over round 0: another round may" in verdict(
+        HISTORY[:2]
+    )
+    assert "the 1 after it did not beat it" in verdict(HISTORY)
+    assert "silver did not pay" in verdict([row(0, 0.5), row(1, 0.4, silver=1)])

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pseudolabel.errors import ParamsError
+from pseudolabel.filters import IMAGE_REASONS, filter_predictions, thresholds_of
+from pseudolabel.params import Filter
+from tests.builders import CATEGORIES, images, predictions, random_predictions, same_rows
+
+OPEN = {
+    "score": 0.0,
+    "nms_iou": 1.0,
+    "min_side": 0,
+    "edge_margin": None,
+    "min_boxes": 0,
+    "max_boxes": 1000,
+}
+
+
+def run(found, image_count=3, unreadable=(), **section):
+    pool = images(image_count)
+    broken = np.isin(pool.ids, list(unreadable))
+    return filter_predictions(found, pool, broken, CATEGORIES, Filter(**(OPEN | section)))
+
+
+ROWS = [
+    (1, 1, (10, 10, 30, 30), 0.9),
+    (1, 1, (11, 10, 31, 30), 0.8),
+    (1, 2, (10, 10, 30, 30), 0.6),
+    (2, 2, (0, 10, 30, 40), 0.5),
+    (2, 3, (50, 50, 51, 60), 0.3),
+]
+CASES = [
+    ("nothing set", {}, [0, 1, 2, 3, 4]),
+    ("one threshold", {"score": 0.6}, [0, 1, 2]),
+    ("a threshold is kept by its equal", {"score": 0.5}, [0, 1, 2, 3]),
+    ("a threshold a class", {"score": {"disc": 0.85, "rod": 0.0, "star": 1.0}}, [0, 2, 3]),
+    ("NMS within a class only", {"nms_iou": 0.5}, [0, 2, 3, 4]),
+    ("smallest side", {"min_side": 2}, [0, 1, 2, 3]),
+    ("at the edge", {"edge_margin": 0}, [0, 1, 2, 4]),
+    ("near the edge", {"edge_margin": 10}, [4]),
+    ("images with too few boxes", {"min_boxes": 3}, [0, 1, 2]),
+    ("images with too many boxes", {"max_boxes": 2}, [3, 4]),
+    ("boxes are counted after NMS", {"nms_iou": 0.5, "max_boxes": 2}, [0, 2, 3, 4]),
+]
+
+
+@pytest.mark.parametrize(
+    ("section", "kept"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
+)
+def test_each_filter_keeps_what_it_says(section, kept):
+    expected = predictions([ROWS[row] for row in kept])
+    assert same_rows(run(predictions(ROWS), **section).silver, expected)
+
+
+def test_the_report_says_why_by_class():
+    judged = run(predictions(ROWS), score=0.4, nms_iou=0.5, min_boxes=2, unreadable=[3])
+    report = judged.counts.report(CATEGORIES)
+    assert report["annotations"]["in"] == 5
+    assert report["annotations"]["out_by_class"] == {"disc": 1, "rod": 1, "star": 0}
+    assert report["annotations"]["dropped"]["score"] == {"disc": 0, "rod": 0, "star": 1}
+    assert report["annotations"]["dropped"]["nms"] == {"disc": 1, "rod": 0, "star": 0}
+    assert report["annotations"]["dropped"]["min_boxes"] == {"disc": 0, "rod": 1, "star": 0}
+    assert report["images"] == {
+        "in": 3,
+        "out": 1,
+        "dropped": {"unreadable": 1, "min_boxes": 1, "max_boxes": 0},
+    }
+    assert judged.boxes_left.tolist() == [2, 1, 0]
+    assert [IMAGE_REASONS[it] if it >= 0 else "" for it in judged.image_reasons] == [
+        "",
+        "min_boxes",
+        "unreadable",
+    ]
+
+
+def test_thresholds_by_class_name_every_class():
+    with pytest.raises(ParamsError, match="each of disc, rod, star; found disc, ball"):
+        thresholds_of({"disc": 0.5, "ball": 0.5}, CATEGORIES)
+
+
+sections = st.fixed_dictionaries(
+    {
+        "score": st.floats(0, 1),
+        "nms_iou": st.floats(0, 1),
+        "min_side": st.floats(0, 20),
+        "edge_margin": st.none() | st.floats(0, 20),
+        "min_boxes": st.integers(0, 4),
+        "max_boxes": st.integers(4, 20),
+    }
+)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**31), st.integers(0, 80), sections)
+def test_counts_add_up_to_the_input(seed, count, section):
+    found = random_predictions(np.random.default_rng(seed), count, 8)
+    judged = run(found, image_count=8, unreadable=[], **section)
+    counts = judged.counts
+    assert counts.dropped.sum() + counts.kept.sum() == count
+    assert counts.kept.sum() == len(judged.silver)
+    assert counts.images_dropped.sum() + counts.images_kept == 8
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**31), sections)
+def test_the_order_of_rows_does_not_matter(seed, section):
+    rng = np.random.default_rng(seed)
+    found = random_predictions(rng, 50, 8)
+    shuffled = rng.permutation(50)
+    kept = run(found, image_count=8, **section).silver
+    of_shuffled = run(found[shuffled], image_count=8, **section).silver
+    assert sorted(kept.scores.tolist()) == sorted(of_shuffled.scores.tolist())
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1))
+def test_raising_the_score_never_adds_an_object(seed, one, other):
+    found = random_predictions(np.random.default_rng(seed), 50, 8)
+    low, high = sorted((one, other))
+    of_low = set(run(found, image_count=8, score=low).silver.scores.tolist())
+    of_high = set(run(found, image_count=8, score=high).silver.scores.tolist())
+    assert of_high <= of_low

@@ -1,0 +1,107 @@
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from pseudolabel.metrics import coco_results, detection_metrics, xywh
+from pseudolabel.records import Annotations, Dataset
+from tests.builders import CATEGORIES, dataset, images, predictions, random_predictions
+
+
+def random_truth(rng):
+    found = random_predictions(rng, 40, 8)
+    gold = Annotations.gold(
+        np.arange(1, 41),
+        found.image_ids,
+        found.category_ids,
+        found.boxes_xyxy,
+        found.areas,
+        rng.random(40) < 0.1,
+    )
+    return Dataset(images(8), gold, CATEGORIES)
+
+
+def near(truth, rng):
+    """Predictions that are the truth moved by some pixels, with some classes wrong."""
+    gold = truth.annotations
+    moved = gold.boxes_xyxy + rng.normal(0, 2, gold.boxes_xyxy.shape).astype(np.float32)
+    moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 1)
+    classes = np.where(rng.random(len(gold)) < 0.2, 1, gold.category_ids)
+    scores = rng.permutation(len(gold)) / len(gold)
+    return Annotations.predicted(gold.image_ids, classes, moved, scores, 1)
+
+
+def by_pycocotools(truth, found):
+    gold = truth.annotations
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = {
+            "images": [{"id": it} for it in truth.images.ids.tolist()],
+            "categories": [{"id": it.id, "name": it.name} for it in CATEGORIES],
+            "annotations": [
+                {
+                    "id": int(gold.ids[row]),
+                    "image_id": int(gold.image_ids[row]),
+                    "category_id": int(gold.category_ids[row]),
+                    "bbox": xywh(gold)[row].tolist(),
+                    "area": float(gold.areas[row]),
+                    "iscrowd": int(gold.crowds[row]),
+                }
+                for row in range(len(gold))
+            ],
+        }
+        coco.createIndex()
+        evaluation = COCOeval(coco, coco.loadRes(coco_results(found)), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return evaluation
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31))
+def test_the_numbers_are_those_of_pycocotools(seed):
+    rng = np.random.default_rng(seed)
+    truth = random_truth(rng)
+    found = near(truth, rng)
+    overall, by_class = detection_metrics(truth, found, max_boxes=100)
+    expected = by_pycocotools(truth, found)
+    names = ("mAP", "mAP_50", "mAP_75", "mAP_small", "mAP_medium", "mAP_large")
+    for name, value in zip(names, expected.stats, strict=False):
+        assert overall[name] == (None if value < 0 else pytest.approx(value, abs=1e-6))
+    for index, category in enumerate(CATEGORIES):
+        precision = expected.eval["precision"][:, :, index, 0, -1]
+        known = precision[precision > -1]
+        value = pytest.approx(known.mean(), abs=1e-6) if known.size else None
+        assert by_class[category.name] == value
+
+
+def test_perfect_predictions_score_one():
+    truth = dataset(4)
+    gold = truth.annotations
+    found = Annotations.predicted(
+        gold.image_ids, gold.category_ids, gold.boxes_xyxy, np.ones(4, np.float32), 1
+    )
+    overall, by_class = detection_metrics(truth, found, max_boxes=100)
+    assert overall["mAP"] == 1
+    assert overall["mAP_large"] is None
+    assert by_class == {"disc": 1, "rod": 1, "star": 1}
+
+
+def test_no_predictions_score_zero():
+    overall, by_class = detection_metrics(dataset(4), Annotations.empty(), max_boxes=100)
+    assert overall["mAP"] == 0
+    assert by_class == {"disc": 0, "rod": 0, "star": 0}
+
+
+def test_only_the_best_boxes_of_an_image_count():
+    truth = dataset(1)
+    hit = (1, 1, truth.annotations.boxes_xyxy[0].tolist(), 0.1)
+    found = predictions([(1, 1, (50, 50, 60, 60), 0.9), hit])
+    assert detection_metrics(truth, found, max_boxes=2)[0]["mAP"] == pytest.approx(0.5, abs=1e-3)
+    assert detection_metrics(truth, found, max_boxes=1)[0]["mAP"] == 0

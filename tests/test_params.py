@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pseudolabel.errors import ParamsError
+from pseudolabel.params import load_params
+
+SHIPPED = Path(__file__).parents[1] / "params.yaml"
+
+
+def changed(tmp_path, **changes):
+    """The shipped params.yaml with `section__key=value` changed."""
+    values = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    for name, value in changes.items():
+        *sections, key = name.split("__")
+        inner = values
+        for section in sections:
+            inner = inner[section]
+        inner[key] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return path
+
+
+def test_the_shipped_params_are_valid():
+    params = load_params(SHIPPED)
+    assert params.task == "detection"
+    assert params.round == 2
+
+
+FAULTS = [
+    ("unknown key", {"train__epochs": 3}, "train.epochs: Extra inputs are not permitted, found 3"),
+    ("a task that does not exist", {"task": "pose"}, "task: Input should be 'detection'"),
+    ("a round beyond the last", {"round": 10}, "round: Input should be less than or equal to 9"),
+    (
+        "a threshold above 1",
+        {"filter__score": 1.5},
+        "Input should be less than or equal to 1, found 1.5",
+    ),
+    ("no batch", {"train__batch_size": 0}, "train.batch_size: Input should be greater"),
+    ("boxes", {"filter__min_boxes": 200}, "filter: min_boxes must not be above max_boxes (100)"),
+    (
+        "a threshold under the floor",
+        {"filter__score": 0.01},
+        "filter.score 0.01 is under pseudo_label.score_floor 0.05",
+    ),
+    (
+        "shards that cut batches",
+        {"pseudo_label__shard_images": 1000, "pseudo_label__batch_size": 16},
+        "pseudo_label: shard_images must be a multiple of batch_size (16)",
+    ),
+    ("nameless optimizer", {"train__optimizer": {"lr": 1}}, "train: optimizer needs a `type`"),
+    (
+        "a second learning rate",
+        {"train__optimizer": {"type": "SGD", "lr": 1}},
+        "train: the optimizer's lr is set by `learning_rate`",
+    ),
+    (
+        "nameless augmentation",
+        {"train__augmentations": [{"prob": 0.5}]},
+        "train: every one of augmentations needs a `type`",
+    ),
+    ("endless warm-up", {"train__warmup_iterations": 10_000}, "train: warmup_iterations must be"),
+    ("a machine too many", {"train__launcher__machine_rank": 2}, "machine_rank must be below"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS]
+)
+def test_each_fault_names_its_key(tmp_path, changes, message):
+    with pytest.raises(ParamsError) as caught:
+        load_params(changed(tmp_path, **changes))
+    assert message in str(caught.value)
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    with pytest.raises(ParamsError, match="has 3 faults"):
+        load_params(changed(tmp_path, seed=-1, data__workers="many", filter__nms_iou=2))
+
+
+def test_yaml_that_would_run_code_is_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("round: !!python/object/apply:os.getcwd []", encoding="utf-8")
+    with pytest.raises(ParamsError, match="expected YAML"):
+        load_params(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ParamsError, match="expected a readable file, found No such file"):
+        load_params(tmp_path / "params.yaml")
