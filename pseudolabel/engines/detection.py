@@ -148,11 +148,8 @@ def with_score_floor(model: ConfigDict, floor: float) -> ConfigDict:
 def flipping_model(model: ConfigDict, iou_threshold: float = 0.65) -> dict[str, Any]:
     """Return the config of a model that joins what it sees in several views of an image."""
     nms = {"type": "nms", "iou_threshold": iou_threshold}
-    return {
-        "type": "DetTTAModel",
-        "module": model,
-        "tta_cfg": {"nms": nms, "max_per_img": 300},
-    }
+    joined = ConfigDict(nms=nms, max_per_img=300)
+    return {"type": "DetTTAModel", "module": model, "tta_cfg": joined}
 
 
 def annotations_of(

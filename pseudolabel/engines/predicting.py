@@ -127,7 +127,7 @@ class ImageFiles(Dataset[Any]):  # type: ignore[misc]
         load, *rest = self.pipeline.transforms
         try:
             loaded = load(request)
-        except (OSError, ValueError, AttributeError, cv2.error):
+        except (OSError, ValueError, AssertionError, cv2.error):
             return row, None
         for transform in rest:
             loaded = transform(loaded)

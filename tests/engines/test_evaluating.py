@@ -20,7 +20,8 @@ def judged(monkeypatch):
     monkeypatch.setattr(evaluating, "judge", judge)
 
 
-def test_the_champion_is_the_best_model_so_far_by_val(root, prepared, tmp_path, judged):
+@pytest.mark.usefixtures("judged")
+def test_the_champion_is_the_best_model_so_far_by_val(root, prepared, tmp_path):
     before = None
     for number in range(3):
         folder = tmp_path / str(number)

@@ -16,7 +16,7 @@ TINY = {
     "data": {"workers": 0},
     "train": {"iterations": 8, "batch_size": 2, "warmup_iterations": 2, "checkpoint_every": 4},
     "pseudo_label": {"batch_size": 4, "shard_images": 4, "score_floor": 0.001},
-    "filter": {"score": 0.001, "max_boxes": 300},
+    "filter": {"score": 0.001, "min_side": 0, "max_boxes": 300},
 }
 STAGE = re.compile(r"^Running stage '(?:[\w/]+\.yaml:)?([\w@]+)'", re.MULTILINE)
 

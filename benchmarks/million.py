@@ -1,0 +1,202 @@
+"""Filter and merge a pool of a million images with twenty million predicted boxes.
+
+    python -m benchmarks.million                 # one million images, as in docs/benchmarks.md
+    python -m benchmarks.million --images 20000  # a quick look
+
+Generates the predictions, filters and merges them as the stages do, and prints seconds and peak
+memory of each step; then filters and merges a share of the same images by the plain loop over
+images that notebooks use, and says what it would need for all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pseudolabel.files import write_json
+from pseudolabel.formats import tables
+from pseudolabel.formats.coco import read_coco, write_coco
+from pseudolabel.merge import merge
+from pseudolabel.params import Filter
+from pseudolabel.records import Annotations, Category, Dataset, Images
+from pseudolabel.silver import write_silver
+
+CATEGORIES = tuple(Category(number, f"class {number}") for number in range(1, 6))
+SECTION = Filter(score=0.4, nms_iou=0.6, min_side=4, edge_margin=0, min_boxes=1, max_boxes=100)
+SHARD_IMAGES = 20_000
+WIDTH, HEIGHT = 640, 480
+BOXES = 20
+LOOPED = 20_000
+"""Images that the plain loop gets: enough to tell its rate."""
+
+
+def generate(folder: Path, count: int) -> None:
+    """Write a pool of `count` images, a small gold set and 20 predictions an image."""
+    names = [f"{number:07d}.jpg" for number in range(1, count + 101)]
+    ids = range(1, count + 101)
+    images = Images.build(ids, names, [WIDTH] * len(ids), [HEIGHT] * len(ids))
+    pool, gold = images[:count], images[count:]
+    empty = Annotations.empty()
+    write_coco(folder / "prepared" / "pool.json", Dataset(pool, empty, CATEGORIES))
+    write_coco(folder / "prepared" / "gold.json", Dataset(gold, empty, CATEGORIES))
+    rng = np.random.default_rng(0)
+    for number, begin in enumerate(range(0, count, SHARD_IMAGES)):
+        shard = pool.ids[begin : begin + SHARD_IMAGES]
+        path = tables.shard_path(folder / "predictions", number)
+        tables.write_shard(path, predictions_of(rng, shard))
+    teacher = {"round": 1, "weights": "generated", "images": count, "shard_images": SHARD_IMAGES}
+    write_json(folder / "predictions" / tables.TEACHER, teacher)
+
+
+def predictions_of(rng: np.random.Generator, image_ids: np.ndarray) -> Annotations:
+    """Return 20 boxes an image: pairs of overlapping ones, scores that favour the low end."""
+    count = len(image_ids) * BOXES
+    corners = rng.uniform((0, 0), (WIDTH - 120, HEIGHT - 120), (count, 2))
+    corners[1::2] = corners[::2] + rng.normal(0, 4, (count // 2, 2)).clip(-8, 8)
+    corners = corners.clip(0)
+    sides = rng.uniform(3, 110, (count, 2))
+    sides[1::2] = sides[::2]
+    classes = rng.integers(1, len(CATEGORIES) + 1, count)
+    classes[1::2] = classes[::2]
+    boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
+    scores = rng.beta(1.2, 1.2, count).astype(np.float32)
+    return Annotations.predicted(np.repeat(image_ids, BOXES), classes, boxes, scores, 1)
+
+
+def measured(job: Callable[..., None], *arguments: object) -> tuple[float, float]:
+    """Run a job in a process of its own; return its seconds and its peak memory in GB."""
+    queue: multiprocessing.Queue[tuple[float, float]] = multiprocessing.Queue()
+    process = multiprocessing.Process(target=report, args=(queue, job, *arguments))
+    process.start()
+    result = queue.get()
+    process.join()
+    return result
+
+
+def report(queue: multiprocessing.Queue, job: Callable[..., None], *arguments: object) -> None:
+    """Run a job and put its seconds and peak memory on the queue."""
+    start = time.perf_counter()
+    job(*arguments)
+    seconds = time.perf_counter() - start
+    queue.put((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
+
+
+def run_filter(folder: Path) -> None:
+    """Filter as the stage does."""
+    pool = folder / "prepared" / "pool.json"
+    write_silver(pool, folder / "predictions", folder / "silver", SECTION)
+
+
+def run_merge(folder: Path) -> None:
+    """Merge as the stage does."""
+    merge(folder / "prepared", folder / "silver", folder / "merged")
+
+
+def run_loop(folder: Path) -> None:
+    """Filter and merge the first images by a plain loop over images and boxes."""
+    found = tables.read_shard(tables.shard_path(folder / "predictions", 0))
+    pool = read_coco(folder / "prepared" / "pool.json").images[:LOOPED]
+    by_image: dict[int, list[tuple[list[float], float, int]]] = {}
+    rows = zip(
+        found.image_ids.tolist(),
+        found.boxes_xyxy.tolist(),
+        found.scores.tolist(),
+        found.category_ids.tolist(),
+        strict=True,
+    )
+    for image_id, box, score, category_id in rows:
+        by_image.setdefault(image_id, []).append((box, score, category_id))
+    images, annotations = [], []
+    for image_id, name in zip(pool.ids.tolist(), pool.file_names, strict=True):
+        kept = keep_of_image(by_image.get(image_id, []))
+        if not SECTION.min_boxes <= len(kept) <= SECTION.max_boxes:
+            continue
+        images.append({"id": image_id, "file_name": name, "width": WIDTH, "height": HEIGHT})
+        for (x1, y1, x2, y2), score, category_id in kept:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": category_id,
+                    "bbox": [round(x1, 2), round(y1, 2), round(x2 - x1, 2), round(y2 - y1, 2)],
+                    "area": round((x2 - x1) * (y2 - y1), 2),
+                    "score": round(score, 4),
+                    "source": "silver",
+                }
+            )
+    text = json.dumps({"images": images, "annotations": annotations})
+    (folder / "looped.json").write_text(text)
+
+
+def keep_of_image(
+    rows: list[tuple[list[float], float, int]],
+) -> list[tuple[list[float], float, int]]:
+    """Return the boxes of one image that pass the same filters, one after the other."""
+    kept: list[tuple[list[float], float, int]] = []
+    for box, score, category_id in sorted(rows, key=lambda row: -row[1]):
+        x1, y1, x2, y2 = box
+        if score < SECTION.score or min(x2 - x1, y2 - y1) < SECTION.min_side:
+            continue
+        if x1 <= 0 or y1 <= 0 or x2 >= WIDTH or y2 >= HEIGHT:
+            continue
+        rivals = (other for other, _, its_class in kept if its_class == category_id)
+        if all(overlap(box, other) <= SECTION.nms_iou for other in rivals):
+            kept.append((box, score, category_id))
+    return kept
+
+
+def overlap(one: list[float], other: list[float]) -> float:
+    """Return the intersection over union of two boxes."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return width * height / (sum(areas) - width * height)
+
+
+def main() -> None:
+    """Generate, measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        generate(folder, arguments.images)
+        print(f"{arguments.images:,} images, {arguments.images * BOXES:,} boxes")
+        total = 0.0
+        for label, job in (("filter", run_filter), ("merge", run_merge)):
+            seconds, memory = measured(job, folder)
+            total += seconds
+            print(f"{label}: {seconds:.1f} s, peak memory {memory:.2f} GB")
+        print(f"filter and merge: {total:.1f} s")
+        looped = min(LOOPED, arguments.images)
+        seconds, memory = measured(run_loop, folder)
+        scale = arguments.images / looped
+        print(
+            f"plain loop over {looped:,} images: {seconds:.1f} s, peak memory {memory:.2f} GB; "
+            f"at that rate {seconds * scale:.0f} s for all"
+        )
+        report_file = folder / "silver" / "report.json"
+        kept = json.loads(report_file.read_text())["annotations"]["out"]
+        print(f"kept {kept:,} boxes; merged file {size_gb(folder / 'merged'):.2f} GB")
+
+
+def size_gb(folder: Path) -> float:
+    """Return the size of a folder's files in GB."""
+    return sum(path.stat().st_size for path in folder.iterdir()) / 1e9
+
+
+if __name__ == "__main__":
+    main()
