@@ -130,7 +130,7 @@ class Filter(Section):
 
     score: Share | Annotated[dict[str, Share], Field(min_length=1)]
     nms_iou: Share
-    min_side: Annotated[float, Field(ge=0)]
+    min_side: Annotated[float, Field(ge=1)]
     edge_margin: Annotated[float, Field(ge=0)] | None
     min_boxes: Count
     max_boxes: Some

@@ -11,7 +11,7 @@ from tests.builders import CATEGORIES, images, predictions, random_predictions, 
 OPEN = {
     "score": 0.0,
     "nms_iou": 1.0,
-    "min_side": 0,
+    "min_side": 1,
     "edge_margin": None,
     "min_boxes": 0,
     "max_boxes": 1000,
@@ -84,7 +84,7 @@ sections = st.fixed_dictionaries(
     {
         "score": st.floats(0, 1),
         "nms_iou": st.floats(0, 1),
-        "min_side": st.floats(0, 20),
+        "min_side": st.floats(1, 20),
         "edge_margin": st.none() | st.floats(0, 20),
         "min_boxes": st.integers(0, 4),
         "max_boxes": st.integers(4, 20),

@@ -14,9 +14,15 @@ TINY = {
     "sample": {"gold": 6, "val": 3, "test": 3, "pool": 10, "width": 96, "height": 80},
     "model": {"image_size": [96, 96]},
     "data": {"workers": 0},
-    "train": {"iterations": 8, "batch_size": 2, "warmup_iterations": 2, "checkpoint_every": 4},
+    "train": {
+        "iterations": 40,
+        "batch_size": 2,
+        "warmup_iterations": 5,
+        "checkpoint_every": 20,
+        "ema_momentum": 0.2,
+    },
     "pseudo_label": {"batch_size": 4, "shard_images": 4, "score_floor": 0.001},
-    "filter": {"score": 0.001, "min_side": 0, "max_boxes": 300},
+    "filter": {"score": 0.001, "min_side": 1, "max_boxes": 300},
 }
 STAGE = re.compile(r"^Running stage '(?:[\w/]+\.yaml:)?([\w@]+)'", re.MULTILINE)
 
