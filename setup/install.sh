@@ -12,7 +12,7 @@ fi
 if [ ! -d .venv ] && ! "$PYTHON" setup/mmcv/backend.py >/dev/null; then
     echo "setup: compiling mmcv's ops, once on this machine: 8 to 15 minutes on two cores"
     kept=$(mktemp -d)
-    "$UV" build --quiet --wheel --python "$PYTHON" --out-dir "$kept" setup/mmcv
+    "$UV" build --wheel --python "$PYTHON" --out-dir "$kept" setup/mmcv
     rm -r "$kept"
 fi
 "$UV" sync --python "$PYTHON"

@@ -10,6 +10,7 @@ model = {
         "mean": [103.53, 116.28, 123.675],
         "std": [57.375, 57.12, 58.395],
         "bgr_to_rgb": False,
+        "pad_size_divisor": 16,
     },
     "backbone": {
         "type": "CSPNeXt",

@@ -65,8 +65,10 @@ def adapt_model(config: Config, categories: Sequence[Category]) -> ConfigDict:
             part["init_cfg"] = None
     model.pop("pretrained", None)
     preprocessor = model.get("data_preprocessor")
-    if preprocessor is not None and preprocessor.get("batch_augments"):
+    if preprocessor is not None:
         preprocessor["batch_augments"] = None
+        # Necks join scales: each side has to be a multiple of the largest stride.
+        preprocessor.setdefault("pad_size_divisor", 32)
     return model
 
 

@@ -94,3 +94,11 @@ def at_round_2(repository):
     repository.first = repository.stages("dvc", "repro")
     repository.commit("Round 2")
     return repository
+
+
+@pytest.fixture(autouse=True)
+def as_committed(at_round_2):
+    """Puts the repository back to round 2 after each test."""
+    yield
+    at_round_2.run("git", "reset", "--quiet", "--hard")
+    at_round_2.run("dvc", "checkout", "--quiet")

@@ -52,16 +52,14 @@ def test_git_sees_only_what_is_to_be_committed(at_round_2):
 def test_another_round_runs_its_own_stages_and_no_other(at_round_2):
     ran = at_round_2.stages("dvc", "exp", "run", "-S", "round=3")
     assert ran == [*round_stages(3), "compare"]
-    assert not (at_round_2.folder / "rounds" / "4").exists()
+    assert not list((at_round_2.folder / "rounds" / "4").rglob("*"))
     diff = json.loads(at_round_2.run("dvc", "metrics", "diff", "--json"))["metrics.json"]
     assert (diff["round"]["old"], diff["round"]["new"]) == (2, 3)
-    at_round_2.run("git", "stash", "--quiet")
-    at_round_2.run("dvc", "checkout")
 
 
 def test_another_threshold_labels_nothing_anew_and_the_old_one_is_restored(at_round_2):
     metrics = at_round_2.read("metrics.json")
-    ran = at_round_2.stages("dvc", "exp", "run", "-S", "round=1", "-S", "filter.score=0.002")
+    ran = at_round_2.stages("dvc", "exp", "run", "-S", "round=1", "-S", "filter.score=0.02")
     assert ran == ["filter@1", "merge@1", "train@1", "evaluate@1", "compare"]
     assert at_round_2.stages("dvc", "exp", "run", "-S", "round=2", "-S", "filter.score=0.001") == []
     assert at_round_2.read("metrics.json") == metrics
@@ -93,7 +91,7 @@ def test_push_and_pull_into_a_second_clone(at_round_2, tmp_path):
     at_round_2.run("dvc", "push")
     clone = at_round_2.clone(tmp_path / "clone")
     clone.run("dvc", "remote", "add", "--default", "--local", "shelf", str(tmp_path / "shelf"))
-    clone.run("dvc", "pull", "compare", "rounds/dvc.yaml:evaluate@2", "--with-deps")
+    clone.run("dvc", "pull", "--with-deps", "compare")
     assert clone.read("rounds/2/champion/weights.pth") == at_round_2.read(
         "rounds/2/champion/weights.pth"
     )
@@ -114,9 +112,6 @@ def test_the_pipeline_twice_from_nothing_gives_the_same_bytes(at_round_2, tmp_pa
 def test_a_fault_in_the_data_stops_with_a_plain_message(at_round_2, tmp_path):
     bad = tmp_path / "raw"
     (bad / "images").mkdir(parents=True)
-    output = at_round_2.run("dvc", "repro", "prepare", fails=False)
-    assert "up to date" in output
     output = at_round_2.run("dvc", "exp", "run", "-S", f"data.root={bad}", fails=True)
     assert "error: 1 fault in the data:\n  gold.json: expected a readable file" in output
     assert "Traceback" not in output
-    at_round_2.run("git", "checkout", "--quiet", "params.yaml")
