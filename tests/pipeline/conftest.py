@@ -101,4 +101,4 @@ def as_committed(at_round_2):
     """Puts the repository back to round 2 after each test."""
     yield
     at_round_2.run("git", "reset", "--quiet", "--hard")
-    at_round_2.run("dvc", "checkout", "--quiet")
+    at_round_2.run("dvc", "checkout", "--quiet", "--allow-missing")
