@@ -108,6 +108,27 @@ class Train(Section):
             raise ValueError("warmup_iterations must be below iterations")
         return self
 
+    @property
+    def images_a_step(self) -> tuple[int, int]:
+        """Gold and silver images that each process takes a step."""
+        batch_size = self.batch_size // (self.launcher.processes * self.launcher.machines)
+        gold = round(batch_size * self.gold_share)
+        return gold, batch_size - gold
+
+    @model_validator(mode="after")
+    def batches_of_gold_and_silver(self) -> Train:
+        """Refuse batches that processes cannot share, or that leave no room for gold or silver."""
+        processes = self.launcher.processes * self.launcher.machines
+        if self.batch_size % processes:
+            raise ValueError(f"batch_size must be a multiple of the processes ({processes})")
+        if not all(self.images_a_step):
+            gold, silver = self.images_a_step
+            raise ValueError(
+                f"batch_size and gold_share must leave a process both gold and silver, "
+                f"not {gold} and {silver} images a step"
+            )
+        return self
+
 
 class PseudoLabel(Section):
     """How the champion labels the pool; whatever scores above the floor is written down."""

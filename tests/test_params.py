@@ -61,6 +61,16 @@ FAULTS = [
         {"train__augmentations": [{"prob": 0.5}]},
         "train: every one of augmentations needs a `type`",
     ),
+    (
+        "a batch that processes cannot share",
+        {"train__launcher__processes": 3},
+        "train: batch_size must be a multiple of the processes (3)",
+    ),
+    (
+        "no room for silver",
+        {"train__gold_share": 0.99},
+        "train: batch_size and gold_share must leave a process both gold and silver, not 8 and 0",
+    ),
     ("endless warm-up", {"train__warmup_iterations": 10_000}, "train: warmup_iterations must be"),
     ("a machine too many", {"train__launcher__machine_rank": 2}, "machine_rank must be below"),
 ]

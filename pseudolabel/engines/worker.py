@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from pseudolabel.engines.training import Sources, train_in
+from pseudolabel.engines.training import train_in
+from pseudolabel.engines.training_config import Sources
 from pseudolabel.errors import plain_errors
 from pseudolabel.params import load_params
 

@@ -15,7 +15,7 @@ from mmdet.datasets import CocoDataset
 
 from pseudolabel.engines.checkpoints import load_checkpoint, load_weights
 from pseudolabel.engines.predicting import Detector, predict_all
-from pseudolabel.engines.training import Sources, build_config, last_checkpoint, train
+from pseudolabel.engines.training import last_checkpoint, train
 from pseudolabel.errors import ModelError
 from pseudolabel.files import hash_file
 from pseudolabel.formats.coco import read_coco, write_coco
@@ -140,14 +140,6 @@ def test_two_processes_train_one_model(root, prepared, tmp_path):
     model = tmp_path / "rounds" / "0" / "model"
     assert names(model) == FILES
     assert load_weights(model / "weights.pth")
-
-
-def test_a_batch_that_processes_cannot_share_is_refused(root, prepared, tmp_path):
-    launcher = {"processes": 2, "machines": 1, "machine_rank": 0, "rendezvous": "localhost:0"}
-    params = tiny_params(root, train={"launcher": launcher, "batch_size": 3})
-    sources = Sources.of(prepared)
-    with pytest.raises(ModelError, match="batch_size 3: expected a multiple of 2"):
-        build_config(sources, read_coco(sources.gold).categories, tmp_path, params)
 
 
 FAULTS = [

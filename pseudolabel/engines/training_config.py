@@ -1,0 +1,143 @@
+"""The mmengine config of one training: data, model, optimizer, schedule and hooks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from pseudolabel.engines import detection
+from pseudolabel.engines.curve import CurveHook
+from pseudolabel.params import Params
+from pseudolabel.records import Category
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The annotation files one model is trained on: gold, and silver where there is any."""
+
+    gold: Path
+    silver: Path | None
+
+    @classmethod
+    def of(cls, folder: Path) -> Sources:
+        """Return the sources in a folder that prepare or merge wrote."""
+        silver = folder / "silver.json"
+        return cls(folder / "gold.json", silver if silver.exists() else None)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files, gold first."""
+        return [self.gold] if self.silver is None else [self.gold, self.silver]
+
+
+def build_config(
+    sources: Sources, categories: Sequence[Category], scratch: Path, params: Params
+) -> Config:
+    """Return the whole mmengine config of one training."""
+    section, size = params.train, params.model.image_size
+    model = detection.adapt_model(detection.read_config(params.model.config), categories)
+    pipeline = detection.train_pipeline(params.model, section)
+    images = params.data.root / "images"
+    datasets = [detection.coco_source(file, images, categories, pipeline) for file in sources.files]
+    gold, silver = section.images_a_step
+    batch_size = gold + silver
+    sampler = {"type": "MultiSourceSampler", "batch_size": batch_size, "seed": params.seed}
+    config = {
+        "default_scope": detection.SCOPE,
+        "work_dir": str(scratch),
+        "model": model,
+        "image_size": size,
+        "categories": [{"id": category.id, "name": category.name} for category in categories],
+        "randomness": {"seed": params.seed},
+        "train_dataloader": {
+            "batch_size": batch_size,
+            "num_workers": params.data.workers,
+            "persistent_workers": params.data.workers > 0,
+            "sampler": sampler | {"source_ratio": [gold, silver][: len(datasets)]},
+            "dataset": {"type": "ConcatDataset", "datasets": datasets},
+        },
+        "train_cfg": {
+            "type": "IterBasedTrainLoop",
+            "max_iters": section.iterations,
+            "val_interval": section.iterations + 1,
+        },
+        "optim_wrapper": optimizer_wrapper(params),
+        "param_scheduler": schedule(params),
+        "default_hooks": {
+            "logger": None,
+            "checkpoint": {
+                "type": "CheckpointHook",
+                "by_epoch": False,
+                "interval": section.checkpoint_every,
+                # Two, so that a kill in the middle of saving leaves the one before.
+                "max_keep_ckpts": 2,
+            },
+        },
+        "custom_hooks": custom_hooks(params),
+        "env_cfg": {"dist_cfg": {"backend": "nccl" if torch.cuda.is_available() else "gloo"}},
+        "find_unused_parameters": True,
+        "launcher": "pytorch" if "LOCAL_RANK" in os.environ else "none",
+        "log_level": "ERROR",
+    }
+    if not torch.cuda.is_available():
+        config["model_wrapper_cfg"] = {
+            "type": "MMDistributedDataParallel",
+            "device_ids": None,
+            "find_unused_parameters": True,
+        }
+    return Config(config)
+
+
+def optimizer_wrapper(params: Params) -> dict[str, Any]:
+    """Return the optimizer by its name, with gradient clipping, and mixed precision on a GPU."""
+    section = params.train
+    mixed = section.mixed_precision and torch.cuda.is_available()
+    wrapper: dict[str, Any] = {
+        "type": "AmpOptimWrapper" if mixed else "OptimWrapper",
+        "optimizer": {**section.optimizer, "lr": section.learning_rate},
+    }
+    if "weight_decay" in section.optimizer:
+        wrapper["paramwise_cfg"] = {"norm_decay_mult": 0, "bias_decay_mult": 0}
+        wrapper["paramwise_cfg"]["bypass_duplicate"] = True
+    if section.gradient_clip is not None:
+        wrapper["clip_grad"] = {"max_norm": section.gradient_clip}
+    return wrapper
+
+
+def schedule(params: Params) -> list[dict[str, Any]]:
+    """Return a linear warm-up followed by a cosine down to a share of the learning rate."""
+    section = params.train
+    warmup, end = section.warmup_iterations, section.iterations
+    cosine = {
+        "type": "CosineAnnealingLR",
+        "begin": warmup,
+        "end": end,
+        "T_max": end - warmup,
+        "eta_min_ratio": section.final_learning_rate,
+        "by_epoch": False,
+    }
+    linear = {"type": "LinearLR", "start_factor": 0.01, "end": warmup, "by_epoch": False}
+    return [linear, cosine] if warmup else [cosine]
+
+
+def custom_hooks(params: Params) -> list[dict[str, Any]]:
+    """Return the training curve's hook, and the one that averages weights."""
+    hooks: list[dict[str, Any]] = [{"type": CurveHook.__name__}]
+    if params.train.ema_momentum is not None:
+        hooks.append(
+            {
+                "type": "EMAHook",
+                "ema_type": "ExponentialMovingAverage",
+                "momentum": params.train.ema_momentum,
+                # Without its buffers, an averaged model would keep stale batch norms.
+                "update_buffers": True,
+                "priority": 49,
+            }
+        )
+    return hooks
