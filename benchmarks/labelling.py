@@ -67,8 +67,8 @@ def by_det_inferencer(images: Images, model: Path, params: Params, folder: Path)
     """Label the images by DetInferencer; return its seconds."""
     config = Config.fromfile(model / CONFIG)
     config.model = detection.with_score_floor(config.model, params.pseudo_label.score_floor)
-    shape = params.model.model_copy(update={"image_size": tuple(config.image_size)})
-    pipeline = detection.predict_pipeline(shape, flip=False)
+    width, height = config.image_size
+    pipeline = detection.predict_pipeline((width, height), flip=False)
     config.test_dataloader = {"dataset": {"pipeline": pipeline}}
     config.dump(folder / "config.py")
     classes = tuple(row["name"] for row in config.categories)

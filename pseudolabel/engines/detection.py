@@ -14,7 +14,6 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
 from pseudolabel.errors import ModelError
-from pseudolabel.params import Model, Train
 from pseudolabel.records import Annotations, Category
 
 SCOPE = "mmdet"
@@ -66,7 +65,7 @@ def adapt_model(config: Config, categories: Sequence[Category]) -> ConfigDict:
     model.pop("pretrained", None)
     preprocessor = model.get("data_preprocessor")
     if preprocessor is not None:
-        preprocessor["batch_augments"] = None
+        preprocessor.pop("batch_augments", None)
         # Necks join scales: each side has to be a multiple of the largest stride.
         preprocessor.setdefault("pad_size_divisor", 32)
     return model
@@ -83,27 +82,29 @@ def walk(value: Any) -> Iterator[dict[str, Any]]:
             yield from walk(inner)
 
 
-def train_pipeline(model: Model, train: Train) -> list[dict[str, Any]]:
+def train_pipeline(
+    image_size: tuple[int, int], augmentations: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Return the training transforms: load, augment as params.yaml says, pad to the image size."""
     return [
         LOAD,
         {"type": "LoadAnnotations", "with_bbox": True},
-        *[as_tuples(augmentation) for augmentation in train.augmentations],
-        {"type": "Resize", "scale": model.image_size, "keep_ratio": True},
-        pad_to(model.image_size),
+        *[as_tuples(augmentation) for augmentation in augmentations],
+        {"type": "Resize", "scale": image_size, "keep_ratio": True},
+        pad_to(image_size),
         {"type": "PackDetInputs", "meta_keys": TRAIN_KEYS},
     ]
 
 
-def predict_pipeline(model: Model, flip: bool) -> list[dict[str, Any]]:
+def predict_pipeline(image_size: tuple[int, int], flip: bool) -> list[dict[str, Any]]:
     """Return the transforms of prediction, with a flipped view beside the plain one on request."""
-    resize = {"type": "Resize", "scale": model.image_size, "keep_ratio": True}
+    resize = {"type": "Resize", "scale": image_size, "keep_ratio": True}
     pack = {"type": "PackDetInputs", "meta_keys": PREDICT_KEYS if flip else TRAIN_KEYS}
     if not flip:
-        return [LOAD, resize, pad_to(model.image_size), pack]
+        return [LOAD, resize, pad_to(image_size), pack]
     views = [{"type": "RandomFlip", "prob": 0.0}, {"type": "RandomFlip", "prob": 1.0}]
     # A view must be flipped before it is padded, or its boxes cannot be turned back.
-    steps = [[resize], views, [pad_to(model.image_size)], [pack]]
+    steps = [[resize], views, [pad_to(image_size)], [pack]]
     return [LOAD, {"type": "TestTimeAug", "transforms": steps}]
 
 
@@ -139,11 +140,9 @@ def with_score_floor(model: ConfigDict, floor: float) -> ConfigDict:
     """Return the model with the lowest score that its heads put out."""
     model = copy.deepcopy(model)
     test = model.get("test_cfg") or {}
-    for part in walk({key: value for key, value in test.items() if key != "rpn"}):
+    for part in (test, test.get("rcnn", {})):
         if "score_thr" in part:
             part["score_thr"] = floor
-    if "score_thr" in test:
-        test["score_thr"] = floor
     return model
 
 

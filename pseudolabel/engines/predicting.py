@@ -19,7 +19,6 @@ from torch.utils.data import DataLoader, Dataset
 from pseudolabel.engines import detection
 from pseudolabel.engines.checkpoints import load_weights
 from pseudolabel.engines.model_folder import CONFIG, WEIGHTS
-from pseudolabel.params import Model
 from pseudolabel.records import Annotations, Images
 
 
@@ -77,9 +76,8 @@ class Detector:
         )
         self.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.category_ids = np.array([row["id"] for row in config.categories], np.int32)
-        size = tuple(config.image_size)
-        shape = Model(config="", weights=None, image_size=size)
-        self.pipeline = detection.predict_pipeline(shape, flip)
+        width, height = config.image_size
+        self.pipeline = detection.predict_pipeline((width, height), flip)
         self.root, self.batch_size, self.workers = root, batch_size, workers
         self.score_floor, self.round_number = score_floor, round_number
 

@@ -42,7 +42,7 @@ def build_config(
     """Return the whole mmengine config of one training."""
     section, size = params.train, params.model.image_size
     model = detection.adapt_model(detection.read_config(params.model.config), categories)
-    pipeline = detection.train_pipeline(params.model, section)
+    pipeline = detection.train_pipeline(size, section.augmentations)
     images = params.data.root / "images"
     datasets = [detection.coco_source(file, images, categories, pipeline) for file in sources.files]
     gold, silver = section.images_a_step
