@@ -150,7 +150,7 @@ def first_weights(scratch: Path, config: Config, model: Model) -> Path:
     init_default_scope(detection.SCOPE)
     fitting = fitting_weights(load_weights(source), MODELS.build(config.model), prefix)
     # One file a process: each writes its own, none reads what another has half written.
-    path = scratch / f"pretrained_{os.environ.get('RANK', 0)}.pth"
+    path = scratch / f"pretrained_{os.environ.get('RANK', '0')}.pth"
     save_weights(path, fitting)
     return path
 
