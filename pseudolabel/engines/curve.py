@@ -47,7 +47,7 @@ class CurveHook(Hook):  # type: ignore[misc]
         """Count one iteration, and write a row where one is due."""
         if not is_main_process():
             return
-        self.losses.append(float(outputs["loss"]))
+        self.losses.append(float(outputs["loss"].detach()))
         self.progress.update()
         done = runner.iter + 1
         if done % self.every == 0 or done == runner.max_iters:
