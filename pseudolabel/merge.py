@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import read_json, written_aside
@@ -29,7 +30,8 @@ def merge(prepared: Path, silver: Path, output: Path) -> None:
     teacher = read_json(silver / tables.TEACHER)
     images = silver_images(pool.images, tables.kept_images(silver / tables.DECISIONS), gold.images)
     first_id = int(gold.annotations.ids.max(initial=0)) + 1
-    parts = (tables.read_shard(path) for path in tables.shard_paths(silver))
+    shards = tqdm(tables.shard_paths(silver), desc="merge", unit="shard", mininterval=2)
+    parts = (tables.read_shard(path) for path in shards)
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
         write_coco(aside / "gold.json", gold)
