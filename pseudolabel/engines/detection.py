@@ -63,6 +63,8 @@ def adapt_model(config: Config, categories: Sequence[Category]) -> ConfigDict:
         if isinstance(part.get("init_cfg"), dict) and part["init_cfg"].get("type") == "Pretrained":
             part["init_cfg"] = None
     model.pop("pretrained", None)
+    if model.type == "RTMDet":
+        model.use_syncbn = False
     preprocessor = model.get("data_preprocessor")
     if preprocessor is not None:
         preprocessor.pop("batch_augments", None)

@@ -80,7 +80,6 @@ def build_config(
             },
         },
         "custom_hooks": custom_hooks(params),
-        "env_cfg": {"dist_cfg": {"backend": "nccl" if torch.cuda.is_available() else "gloo"}},
         "find_unused_parameters": True,
         "launcher": "pytorch" if "LOCAL_RANK" in os.environ else "none",
         "log_level": "ERROR",
