@@ -11,7 +11,8 @@ help:  ## list these targets
 setup:  ## install into .venv (PYTHON=... to choose the interpreter)
 	@PYTHON="$(PYTHON)" sh setup/install.sh
 
-demo: setup  ## run the loop on the generated sample and print the table of rounds
+demo: setup  ## run the loop on the generated sample (TASK=detection, instance, semantic or classification)
+	@[ -z "$(TASK)" ] || sed -i "s/^task: .*/task: $(TASK)/" params.yaml
 	dvc repro
 	@cat report/rounds.md
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pseudolabel.files import read_json, write_json, written_aside
-from pseudolabel.history import HISTORY, MAIN_METRIC, SPEED, Row, best_round, gain
+from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain, main_score
 
-HEADLINE = ("mAP", "mAP_50", "mAP_75")
 SPLITS = ("val", "test")
 Cell = float | int | str | None
 
@@ -27,7 +26,7 @@ def compare(evaluation: Path, metrics: Path, report: Path) -> str:
     write_json(metrics, flat_metrics(history))
     with written_aside(report) as aside:
         aside.mkdir(parents=True)
-        write_csv(aside / "rounds.csv", [round_cells(row) for row in history])
+        write_csv(aside / "rounds.csv", [plot_cells(row) for row in history])
         write_csv(aside / "classes.csv", [cells for row in history for cells in class_cells(row)])
         (aside / "rounds.md").write_text(table, encoding="utf-8")
     return table
@@ -41,7 +40,7 @@ def flat_metrics(history: list[Row]) -> dict[str, Cell]:
     for split in SPLITS:
         lift = gain(history[best], history[0], split)
         if lift is not None:
-            flat[f"lift.{split}.{MAIN_METRIC}"] = lift
+            flat[f"lift.{split}.{history[best]['headline'][0]}"] = lift
     return flat
 
 
@@ -50,19 +49,25 @@ def round_cells(row: Row) -> dict[str, Cell]:
     silver = row["data"].get("silver", {"images": 0, "annotations": 0})
     cells: dict[str, Cell] = {"round": row["round"]}
     for split in SPLITS:
-        cells |= {f"{split}.{name}": row[split][name] for name in HEADLINE if split in row}
+        cells |= {f"{split}.{name}": row[split][name] for name in row["headline"] if split in row}
     cells |= {"silver.images": silver["images"], "silver.annotations": silver["annotations"]}
     return cells
 
 
+def plot_cells(row: Row) -> dict[str, Cell]:
+    """Return one round for plots: as flat cells, and the main metric under the split's name."""
+    return round_cells(row) | {split: main_score(row, split) for split in SPLITS}
+
+
 def class_cells(row: Row) -> list[dict[str, Cell]]:
-    """Return the AP of each class in one round."""
-    return [
-        {"round": row["round"], "split": split, "class": name, "AP": value}
-        for split in SPLITS
-        if split in row
-        for name, value in row[split]["by_class"].items()
-    ]
+    """Return the metrics of each class in one round."""
+    cells = []
+    for split in SPLITS:
+        by_class = row.get(split, {}).get("by_class", {})
+        for name in next(iter(by_class.values()), {}):
+            values = {metric: column[name] for metric, column in by_class.items()}
+            cells.append({"round": row["round"], "split": split, "class": name} | values)
+    return cells
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Cell]]) -> None:
@@ -76,13 +81,14 @@ def write_csv(path: Path, rows: Sequence[dict[str, Cell]]) -> None:
 def table_of(history: list[Row], speeds: Sequence[float]) -> str:
     """Return the rounds as a Markdown table that also reads well in a terminal."""
     splits = [split for split in SPLITS if split in history[0]]
-    head = ["round", *(f"{split} {name}" for split in splits for name in HEADLINE)]
-    head += ["gain (val)", "silver images", "silver boxes", "images/s", "MB", "champion"]
+    headline = history[0]["headline"]
+    head = ["round", *(f"{split} {name}" for split in splits for name in headline)]
+    head += ["gain (val)", "silver images", "silver labels", "images/s", "MB", "champion"]
     body = []
     for row, speed in zip(history, speeds, strict=True):
         silver = row["data"].get("silver", {"images": 0, "annotations": 0})
         cells = [str(row["round"])]
-        cells += [score(row[split][name]) for split in splits for name in HEADLINE]
+        cells += [score(row[split][name]) for split in splits for name in headline]
         cells += [score(row["gain"]["val"], sign="+") if row["gain"] else "", str(silver["images"])]
         cells += [str(silver["annotations"]), f"{speed:.0f}", f"{row['weights_mb']:.1f}"]
         cells.append(f"round {row['champion']}")
@@ -112,7 +118,9 @@ def verdict(history: list[Row]) -> str:
     lift = gain(history[best], history[0], "val")
     if best == 0:
         return f"No round up to {last} beats the teacher on val: silver did not pay here."
-    said = f"Round {best} is best on val, {score(lift, '+')} {MAIN_METRIC} over round 0"
+    said = (
+        f"Round {best} is best on val, {score(lift, '+')} {history[0]['headline'][0]} over round 0"
+    )
     if best == last:
         return f"{said}: another round may pay."
     return f"{said}; the {last - best} after it did not beat it: another round is unlikely to pay."

@@ -16,6 +16,9 @@ import orjson
 SCRATCH = Path(".scratch")
 """Where work in progress survives a kill: DVC deletes a stage's outputs before it runs."""
 
+LOCK = "lock"
+"""The file of a scratch folder that the process working there holds."""
+
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
@@ -66,15 +69,23 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def hash_folder(folder: Path) -> str:
+    """Return one hash of the names and contents of all files below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    rows = [[path.relative_to(folder).as_posix(), hash_file(path)] for path in files]
+    return hash_bytes(orjson.dumps(rows))
+
+
 def scratch_folder(stage: str, inputs: Any, files: list[Path]) -> Path:
     """Return the folder of a stage's unfinished work, one a set of inputs.
 
     Args:
         stage: name of the stage.
         inputs: whatever the work depends on, as JSON values.
-        files: the files it depends on, by their content.
+        files: the files and folders it depends on, by their content.
     """
-    key = orjson.dumps([inputs, [hash_file(file) for file in files]], option=orjson.OPT_SORT_KEYS)
+    hashes = [hash_folder(file) if file.is_dir() else hash_file(file) for file in files]
+    key = orjson.dumps([inputs, hashes], option=orjson.OPT_SORT_KEYS)
     folder = SCRATCH / stage / hash_bytes(key)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -83,7 +94,7 @@ def scratch_folder(stage: str, inputs: Any, files: list[Path]) -> Path:
 @contextmanager
 def sole_worker(folder: Path) -> Iterator[None]:
     """Hold a folder's lock, waiting for a process that still works there (one left by a kill)."""
-    with (folder / "lock").open("a") as lock:
+    with (folder / LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

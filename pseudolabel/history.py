@@ -1,22 +1,30 @@
-"""The record of rounds: one row a round, each evaluation holding the rows of all rounds before."""
+"""The record of rounds: one row a round, each evaluation holding the rows of all rounds before.
+
+A row names its metrics in `headline`; the first of them is the main one, which rounds win by.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 HISTORY, SPEED = "history.json", "speed.json"
-MAIN_METRIC = "mAP"
 
 Row = dict[str, Any]
 
 
+def main_score(row: Row, split: str) -> float | None:
+    """Return a round's main metric on a split, None where it has none."""
+    value: float | None = row.get(split, {}).get(row["headline"][0])
+    return value
+
+
 def best_round(history: list[Row]) -> int:
     """Return the round whose model is best on val; the earlier one where two are equal."""
-    scores = [row["val"][MAIN_METRIC] or 0.0 for row in history]
+    scores = [main_score(row, "val") or 0.0 for row in history]
     return scores.index(max(scores))
 
 
 def gain(row: Row, before: Row, split: str) -> float | None:
     """Return by how much the main metric of a split rose, None where either has none."""
-    new, old = (it.get(split, {}).get(MAIN_METRIC) for it in (row, before))
+    new, old = main_score(row, split), main_score(before, split)
     return None if new is None or old is None else round(new - old, 6)

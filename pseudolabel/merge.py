@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,20 +14,22 @@ from tqdm import tqdm
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import read_json, written_aside
 from pseudolabel.formats import tables
-from pseudolabel.formats.coco import read_coco, write_coco, write_coco_parts
+from pseudolabel.formats.coco import FILE, read_coco, write_coco_parts
+from pseudolabel.formats.label_maps import MASKS
 from pseudolabel.records import Annotations, Dataset, Images
 
 
 def merge(prepared: Path, silver: Path, output: Path) -> None:
-    """Write gold.json and silver.json into `output`; ids are unique over both files.
+    """Write the folders gold and silver into `output`; ids are unique over both.
 
     Gold is what prepare wrote, unchanged. Silver holds the pool's images that the filter kept,
-    each annotation with the round, the score and the hash of the weights that it comes from.
+    each annotation with the round, the score and the hash of the weights that it comes from, and
+    its label maps where labels are pixels.
 
     Raises:
         DataError: silver is about images that are not in the pool.
     """
-    gold, pool = read_coco(prepared / "gold.json"), read_coco(prepared / "pool.json")
+    gold, pool = read_coco(prepared / "gold" / FILE), read_coco(prepared / "pool" / FILE)
     teacher = read_json(silver / tables.TEACHER)
     images = silver_images(pool.images, tables.kept_images(silver / tables.DECISIONS), gold.images)
     first_id = int(gold.annotations.ids.max(initial=0)) + 1
@@ -34,9 +37,11 @@ def merge(prepared: Path, silver: Path, output: Path) -> None:
     parts = (tables.read_shard(path) for path in shards)
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
-        write_coco(aside / "gold.json", gold)
+        shutil.copytree(prepared / "gold", aside / "gold")
+        if (silver / MASKS).is_dir():
+            shutil.copytree(silver / MASKS, aside / "silver" / MASKS)
         write_coco_parts(
-            aside / "silver.json",
+            aside / "silver" / FILE,
             Dataset(images, Annotations.empty(), pool.categories),
             with_ids(only_on(images, parts), first_id),
             {teacher["round"]: teacher["weights"]},

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import write_json, written_aside
-from pseudolabel.formats.coco import no_dataset, write_coco
-from pseudolabel.formats.raw import RawData, read_raw
+from pseudolabel.formats.coco import FILE, no_dataset, write_coco
+from pseudolabel.formats.raw import LABELLED, RawData, read_raw
 from pseudolabel.records import Annotations, Dataset
 from pseudolabel.split import of_images, split_off
+from pseudolabel.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -25,21 +27,42 @@ class Prepared:
     """
 
     splits: dict[str, Dataset]
-    report: dict[str, object]
+    report: dict[str, Any]
 
 
-def prepare(root: Path, output: Path, val_share: float, seed: int) -> None:
-    """Write gold.json, val.json, test.json, pool.json and report.json into `output`.
+def prepare(root: Path, output: Path, task: Task, val_share: float, seed: int) -> None:
+    """Write the folders gold, val, test and pool, and report.json, into `output`.
 
     Raises:
         DataError: the raw data has faults; the error lists all of them.
     """
-    prepared = prepare_splits(read_raw(root), val_share, np.random.default_rng(seed))
+    raw, unlabelled = without_unlabelled(read_raw(root, task.read_split), task)
+    prepared = prepare_splits(raw, val_share, np.random.default_rng(seed))
+    report = prepared.report | {"images_without_labels": unlabelled}
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
         for split, dataset in prepared.splits.items():
-            write_coco(aside / f"{split}.json", dataset)
-        write_json(aside / "report.json", prepared.report)
+            if split in LABELLED:
+                dataset = task.write_labels(root, dataset, aside / split)  # noqa: PLW2901
+            write_coco(aside / split / FILE, dataset)
+        write_json(aside / "report.json", report)
+    for name in prepared.report["classes_without_gold"]:
+        print(f"warning: no gold label is of the class {name!r}: it will not be learnt")
+
+
+def without_unlabelled(raw: RawData, task: Task) -> tuple[RawData, dict[str, list[str]]]:
+    """Return the raw data, and its images without any label by split.
+
+    They are taken out where they say nothing; objects' tasks learn from them what is background.
+    """
+    kept, names = {}, {}
+    for split in LABELLED:
+        dataset = getattr(raw, split)
+        if dataset is not None:
+            labelled = np.isin(dataset.images.ids, dataset.annotations.image_ids)
+            names[split] = sorted(dataset.images.file_names[~labelled])
+            kept[split] = dataset if task.empty_counts else of_images(dataset, labelled)
+    return replace(raw, **kept), names
 
 
 def prepare_splits(raw: RawData, val_share: float, rng: np.random.Generator) -> Prepared:
@@ -63,8 +86,15 @@ def prepare_splits(raw: RawData, val_share: float, rng: np.random.Generator) -> 
         "val_split_off_gold": raw.val is None,
         "copies_taken_out": taken,
         "unreadable": raw.unreadable,
+        "classes_without_gold": classes_without_gold(splits["gold"]),
     }
     return Prepared(splits, report)
+
+
+def classes_without_gold(gold: Dataset) -> list[str]:
+    """Return the names of the classes that no gold annotation has."""
+    found = set(gold.annotations.category_ids.tolist())
+    return [category.name for category in gold.categories if category.id not in found]
 
 
 def without_copies(

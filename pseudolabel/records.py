@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,17 +67,22 @@ class Images:
 
 @dataclass(frozen=True)
 class Annotations:
-    """Gold, silver or predicted objects, one row an object.
+    """Gold, silver or predicted labels, one row an object, an image's class or a class's pixels.
 
     Attributes:
         ids: (n,) int64; 0 where a row has no id yet, as predictions have none.
         image_ids: (n,) int64.
         category_ids: (n,) int32.
-        boxes_xyxy: (n, 4) float32, pixels of the original image.
+        boxes_xyxy: (n, 4) float32, pixels of the original image; NaN where a label has no box,
+            as that of a whole image.
         areas: (n,) float32, square pixels.
         crowds: (n,) bool, COCO's iscrowd.
         scores: (n,) float32, 0 to 1; 1 for gold.
         rounds: (n,) int16, the round that predicted the row; GOLD_ROUND for gold.
+        masks: (n,) object, each object's pixels as bytes of COCO's compressed run lengths over its
+            whole image; empty where there is no mask.
+        stabilities: (n,) float32, 0 to 1, how little a predicted mask changes as its threshold
+            moves; NaN where the model does not tell.
     """
 
     ids: NDArray[np.int64]
@@ -88,6 +93,8 @@ class Annotations:
     crowds: NDArray[np.bool_]
     scores: NDArray[np.float32]
     rounds: NDArray[np.int16]
+    masks: NDArray[np.object_]
+    stabilities: NDArray[np.float32]
 
     def __len__(self) -> int:
         """Return the number of annotations."""
@@ -106,6 +113,7 @@ class Annotations:
         boxes_xyxy: Sequence[Sequence[float]] | NDArray[np.float32],
         areas: Sequence[float] | NDArray[np.float32],
         crowds: Sequence[bool],
+        masks: Sequence[bytes] | None = None,
     ) -> Annotations:
         """Return human annotations of plain sequences of equal length."""
         count = len(ids)
@@ -118,6 +126,8 @@ class Annotations:
             np.asarray(crowds, bool),
             np.ones(count, np.float32),
             np.full(count, GOLD_ROUND, np.int16),
+            object_array(masks) if masks is not None else no_masks(count),
+            np.full(count, np.nan, np.float32),
         )
 
     @classmethod
@@ -129,7 +139,7 @@ class Annotations:
         scores: NDArray[np.float32],
         round_number: int,
     ) -> Annotations:
-        """Return the predictions of one round, without ids, their areas those of their boxes."""
+        """Return the boxes that one round predicted, without ids, their areas those of the boxes."""
         count = len(image_ids)
         sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
         return cls(
@@ -141,7 +151,23 @@ class Annotations:
             np.zeros(count, bool),
             scores.astype(np.float32, copy=False),
             np.full(count, round_number, np.int16),
+            no_masks(count),
+            np.full(count, np.nan, np.float32),
         )
+
+    @classmethod
+    def of_classes(
+        cls,
+        image_ids: NDArray[np.int64],
+        category_ids: NDArray[np.int32],
+        areas: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        round_number: int,
+    ) -> Annotations:
+        """Return rows without ids and boxes: classes of images, or of an image's pixels."""
+        boxes = np.full((len(image_ids), 4), np.nan, np.float32)
+        rows = cls.predicted(image_ids, category_ids, boxes, scores, round_number)
+        return replace(rows, areas=areas.astype(np.float32, copy=False))
 
     @classmethod
     def empty(cls) -> Annotations:
@@ -166,7 +192,49 @@ class Dataset:
     categories: tuple[Category, ...]
 
 
-def object_array(values: Sequence[str]) -> NDArray[np.object_]:
+@dataclass(frozen=True)
+class Probabilities:
+    """What a classifier said of some images.
+
+    Attributes:
+        image_ids: (n,) int64.
+        values: (n, c) float32, the probability of each class, in order of the categories.
+    """
+
+    image_ids: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """What a segmentation model said of some images, each at its original size.
+
+    Attributes:
+        image_ids: (n,) int64.
+        labels: n maps, each (h, w) uint8, the position of the pixel's class among the categories.
+        confidences: n maps, each (h, w) uint8, the class's probability in 255ths.
+    """
+
+    image_ids: NDArray[np.int64]
+    labels: list[NDArray[np.uint8]]
+    confidences: list[NDArray[np.uint8]]
+
+
+Found = Annotations | Probabilities | LabelMaps
+"""What a model predicts for a batch of images, by its task."""
+
+
+def category_ids_of(categories: Sequence[Category]) -> NDArray[np.int32]:
+    """Return the (c,) ids of categories."""
+    return np.array([category.id for category in categories], np.int32)
+
+
+def no_masks(count: int) -> NDArray[np.object_]:
+    """Return the masks of `count` rows that have none."""
+    return np.full(count, b"", object)
+
+
+def object_array(values: Sequence[str] | Sequence[bytes]) -> NDArray[np.object_]:
     """Return the values as an (n,) array of objects, whatever their lengths."""
     array = np.empty(len(values), object)
     array[:] = values

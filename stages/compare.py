@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pseudolabel.compare import compare
 from pseudolabel.errors import plain_errors
-from pseudolabel.params import load_params
+from pseudolabel.params.loading import load_params
 from stages.arguments import ROUNDS
 
 if __name__ == "__main__":

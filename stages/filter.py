@@ -3,12 +3,18 @@
 from pathlib import Path
 
 from pseudolabel.errors import plain_errors
-from pseudolabel.params import load_params
+from pseudolabel.params.loading import load_params
 from pseudolabel.silver import write_silver
+from pseudolabel.tasks import TASKS
 from stages.arguments import ROUNDS, round_number
 
 if __name__ == "__main__":
     with plain_errors():
-        folder = ROUNDS / str(round_number(__doc__))
-        pool = Path("data/prepared/pool.json")
-        write_silver(pool, folder / "predictions", folder / "silver", load_params().filter)
+        folder, params = ROUNDS / str(round_number(__doc__)), load_params()
+        write_silver(
+            pool=Path("data/prepared/pool"),
+            predictions=folder / "predictions",
+            output=folder / "silver",
+            section=params.filter,
+            make_rule=TASKS[params.task].make_rule,
+        )

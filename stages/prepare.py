@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from pseudolabel.errors import plain_errors
-from pseudolabel.params import load_params
+from pseudolabel.params.loading import load_params
 from pseudolabel.prepare import prepare
+from pseudolabel.tasks import TASKS
 
 if __name__ == "__main__":
     with plain_errors():
         params = load_params()
-        prepare(params.data.root, Path("data/prepared"), params.prepare.val_share, params.seed)
+        task, share = TASKS[params.task], params.prepare.val_share
+        prepare(params.data.root, Path("data/prepared"), task, share, params.seed)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from pseudolabel.engines.labelling import label_pool
 from pseudolabel.errors import plain_errors
-from pseudolabel.params import load_params
+from pseudolabel.params.loading import load_params
 from stages.arguments import ROUNDS, round_number
 
 if __name__ == "__main__":
     with plain_errors():
         number = round_number(__doc__)
         label_pool(
-            pool=Path("data/prepared/pool.json"),
+            pool=Path("data/prepared/pool"),
             teacher=ROUNDS / str(number - 1) / "champion",
             output=ROUNDS / str(number) / "predictions",
             round_number=number,

@@ -1,6 +1,7 @@
 """The rules of the house: who may import whom, and what each DVC stage depends on."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,15 @@ PACKAGE = ROOT / "pseudolabel"
 # Imports run downward only; a module may import those of its own layer.
 LAYERS = [
     {"errors", "records"},
-    {"boxes", "params", "files"},
+    {"boxes", "masks", "params", "files"},
     {"formats"},
-    {"filters", "merge", "split", "metrics", "compare", "history", "prepare", "sample", "silver"},
+    {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver"},
+    {"tasks"},
+    {"prepare"},
     {"engines"},
 ]
 HEAVY = {"torch", "torchvision", "mmcv", "mmdet", "mmengine", "mmseg", "mmpretrain"}
+TASKS = ("detection", "instance", "semantic", "classification")
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("*.py"))
 
 
@@ -36,8 +40,11 @@ def imported(path):
 
 def own_files(path):
     """Files of this project that a file imports directly."""
-    candidates = (ROOT / (name.replace(".", "/") + ".py") for name in imported(path))
-    return {it for it in candidates if it.is_file()}
+    names = imported(path)
+    candidates = [ROOT / (name.replace(".", "/") + ".py") for name in names]
+    # A package that holds more than its docstring counts as a module.
+    candidates += [ROOT / name.replace(".", "/") / "__init__.py" for name in names]
+    return {it for it in candidates if it.is_file() and imported(it)}
 
 
 def layer_of(module):
@@ -76,9 +83,14 @@ def needed_by(stage):
         if path not in found:
             found.add(path)
             waiting += own_files(path)
-            if "pseudolabel.engines.worker" in path.read_text(encoding="utf-8"):
+            text = path.read_text(encoding="utf-8")
+            if "pseudolabel.engines.worker" in text:
                 waiting.append(PACKAGE / "engines" / "worker.py")
-    return {path.relative_to(ROOT).as_posix() for path in found}
+            if "import_module" in text and path.name == "adapter.py":
+                waiting += [PACKAGE / "engines" / "adapters" / f"{task}.py" for task in TASKS]
+    names = {path.relative_to(ROOT).as_posix() for path in found}
+    # Of the adapters, a stage depends on that of its task alone.
+    return {re.sub(rf"(engines/adapters)/({'|'.join(TASKS)})", r"\1/${task}", it) for it in names}
 
 
 def declared(stage):

@@ -7,13 +7,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from pseudolabel.engines.model_folder import RECORD, WEIGHTS
-from pseudolabel.engines.predicting import Detector, predict_all
+from pseudolabel.engines.predicting import Predictor, TrainedModel
+from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import read_json, write_json, written_aside
-from pseudolabel.formats.coco import read_coco
+from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.formats.images import IMAGES
 from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain
-from pseudolabel.metrics import detection_metrics
-from pseudolabel.params import Params
+from pseudolabel.metrics.scorer import Scorer
+from pseudolabel.params.sections import Params
+from pseudolabel.records import Images
+from pseudolabel.tasks import TASKS
 
 SPLITS = ("val", "test")
 
@@ -36,7 +42,7 @@ def evaluate(
 
     Args:
         model: the round's model folder.
-        prepared: the folder with val.json and test.json.
+        prepared: the folder of prepared data, with val and test.
         before: what the round before left, None in round 0.
         output: the folder to write the evaluation to.
         champion: the folder to copy the best model to.
@@ -60,22 +66,42 @@ def evaluate(
 
 def judge(model: Path, prepared: Path, params: Params) -> tuple[Row, float]:
     """Return what is to be recorded of a model, and its speed in images a second."""
-    section = params.evaluate
-    root = params.data.root / "images"
-    detector = Detector(
-        model, root, section.batch_size, section.score_floor, workers=params.data.workers
-    )
-    row: Row = {"data": read_json(model / RECORD)["data"]}
+    task = TASKS[params.task]
+    trained = TrainedModel(model, params.data.root / IMAGES, params.evaluate, params.data.workers)
+    row: Row = {"data": read_json(model / RECORD)["data"], "headline": task.headline}
     row["weights_mb"] = round((model / WEIGHTS).stat().st_size / 1e6, 3)
     images, seconds = 0, 0.0
     for split in SPLITS:
-        truth = read_coco(prepared / f"{split}.json")
+        truth = read_coco(prepared / split / FILE)
         if not len(truth.images):
             continue
-        start = time.perf_counter()
-        predictions = predict_all(detector, truth.images)
-        seconds += time.perf_counter() - start
+        scorer = task.scorer(truth, prepared / split, params)
+        seconds += predict_all(trained, truth.images, scorer)
         images += len(truth.images)
-        overall, by_class = detection_metrics(truth, predictions, section.max_boxes)
+        overall, by_class = scorer.result()
         row[split] = overall | {"by_class": by_class}
     return row, round(images / seconds, 1)
+
+
+def predict_all(predictor: Predictor, images: Images, scorer: Scorer) -> float:
+    """Let a scorer see all predictions for some images, and return the seconds that they took.
+
+    Raises:
+        DataError: an image cannot be decoded: a score without it would be of another set.
+    """
+    seconds, start = 0.0, time.perf_counter()
+    progress = tqdm(total=len(images), desc="evaluate", unit="img", mininterval=2)
+    faults: list[Fault] = []
+    for batch in predictor.predict(images):
+        seconds += time.perf_counter() - start
+        for row in batch.unreadable:
+            name = str(images.file_names[row])
+            faults.append(Fault(name, "", "an image that can be decoded", "a damaged file"))
+        if batch.found is not None:
+            scorer.add(batch.found)
+        progress.update(batch.images)
+        start = time.perf_counter()
+    progress.close()
+    if faults:
+        raise DataError(faults)
+    return seconds

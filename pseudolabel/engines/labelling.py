@@ -8,12 +8,20 @@ from pathlib import Path
 from tqdm import tqdm
 
 from pseudolabel.engines.model_folder import CONFIG, WEIGHTS
-from pseudolabel.engines.predicting import Detector, Predictor
-from pseudolabel.files import hash_file, move_finished, scratch_folder, sole_worker, write_json
+from pseudolabel.engines.predicting import Predictor, TrainedModel
+from pseudolabel.files import (
+    LOCK,
+    hash_file,
+    move_finished,
+    scratch_folder,
+    sole_worker,
+    write_json,
+)
 from pseudolabel.formats import tables
-from pseudolabel.formats.coco import read_coco
-from pseudolabel.params import Params
-from pseudolabel.records import Annotations, Images
+from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.formats.images import IMAGES
+from pseudolabel.params.sections import Params
+from pseudolabel.records import Images
 
 
 def label_pool(pool: Path, teacher: Path, output: Path, round_number: int, params: Params) -> None:
@@ -23,26 +31,20 @@ def label_pool(pool: Path, teacher: Path, output: Path, round_number: int, param
     at the first shard that is missing.
 
     Args:
-        pool: the COCO file of the pool's images.
+        pool: the pool's folder of prepared data.
         teacher: the model folder of the champion.
         output: the folder to write.
         round_number: the round that is to be written beside each row.
         params: all parameters; `data`, `pseudo_label` and `seed` are used.
     """
-    section, images = params.pseudo_label, read_coco(pool).images
+    section, file = params.pseudo_label, pool / FILE
+    images = read_coco(file).images
     inputs = [round_number, section.model_dump()]
-    scratch = scratch_folder("pseudo_label", inputs, [pool, teacher / WEIGHTS, teacher / CONFIG])
+    scratch = scratch_folder("pseudo_label", inputs, [file, teacher / WEIGHTS, teacher / CONFIG])
 
-    def load_teacher() -> Detector:
-        return Detector(
-            teacher,
-            params.data.root / "images",
-            section.batch_size,
-            section.score_floor,
-            section.flip,
-            params.data.workers,
-            round_number,
-        )
+    def load_teacher() -> TrainedModel:
+        root = params.data.root / IMAGES
+        return TrainedModel(teacher, root, section, params.data.workers, round_number)
 
     with sole_worker(scratch):
         label_missing_shards(images, load_teacher, scratch, section.shard_images)
@@ -55,7 +57,8 @@ def label_pool(pool: Path, teacher: Path, output: Path, round_number: int, param
             "unreadable": [name for path in shards for name in tables.read_unreadable(path)],
         }
         write_json(scratch / tables.TEACHER, record)
-        move_finished(scratch, output, [*(path.name for path in shards), tables.TEACHER])
+        whole = [path.name for path in scratch.iterdir() if path.name != LOCK]
+        move_finished(scratch, output, sorted(name for name in whole if name[0] != "."))
 
 
 def label_missing_shards(
@@ -69,16 +72,18 @@ def label_missing_shards(
     if first >= len(images):
         return
     bar = tqdm(total=len(images), initial=first, desc="pseudo_label", unit="img", mininterval=2)
-    waiting: list[Annotations] = []
+    predictor = load_predictor()
+    writer = predictor.shard_writer(folder)
     unreadable: list[str] = []
     labelled = first
     with bar:
-        for batch in load_predictor().predict(images, first):
-            waiting.append(batch.annotations)
+        for batch in predictor.predict(images, first):
+            if batch.found is not None:
+                writer.add(batch.found)
             unreadable += [str(images.file_names[row]) for row in batch.unreadable]
             labelled += batch.images
             bar.update(batch.images)
             if labelled % shard_images == 0 or labelled == len(images):
                 path = tables.shard_path(folder, (labelled - 1) // shard_images)
-                tables.write_shard(path, Annotations.concatenate(waiting), unreadable)
-                waiting, unreadable = [], []
+                writer.close(path, unreadable)
+                unreadable = []

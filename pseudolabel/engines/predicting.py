@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,11 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_state_dict
 from torch.utils.data import DataLoader, Dataset
 
-from pseudolabel.engines import detection
+from pseudolabel.engines.adapter import Pipeline, Request, ShardWriter, View, adapter_of
 from pseudolabel.engines.checkpoints import load_weights
+from pseudolabel.engines.model_config import LOAD
 from pseudolabel.engines.model_folder import CONFIG, WEIGHTS
-from pseudolabel.records import Annotations, Images
+from pseudolabel.records import Found, Images
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,12 @@ class Predictions:
     """What a model said about one batch of images.
 
     Attributes:
-        annotations: the objects found, best first within an image.
+        found: what it found in the images that can be read; None where there is none such.
         images: how many images the batch had, unreadable ones included.
         unreadable: (k,) row numbers, within the images asked for, of files that cannot be decoded.
     """
 
-    annotations: Annotations
+    found: Found | None
     images: int
     unreadable: list[int]
 
@@ -43,102 +45,91 @@ class Predictor(Protocol):
     def predict(self, images: Images, first: int = 0) -> Iterator[Predictions]:
         """Yield the predictions of images from row `first` on, batch by batch, in order."""
 
+    def shard_writer(self, folder: Path) -> ShardWriter:
+        """Return what writes predictions into a folder, shard by shard."""
 
-class Detector:
-    """A trained detector, ready to label images.
+
+class TrainedModel:
+    """A trained model, ready to label images.
 
     Args:
         folder: a model folder that training wrote.
         root: the image folder.
-        batch_size: images a forward pass.
-        score_floor: the lowest score to report.
-        flip: whether to label each image as it is and mirrored, and join the two.
+        section: the parameters, of `pseudo_label` or of `evaluate`.
         workers: processes that read images.
         round_number: the round to write beside each row.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        root: Path,
-        batch_size: int,
-        score_floor: float,
-        flip: bool = False,
-        workers: int = 0,
-        round_number: int = 0,
+        self, folder: Path, root: Path, section: Any, workers: int = 0, round_number: int = 0
     ) -> None:
-        init_default_scope(detection.SCOPE)
         config = Config.fromfile(folder / CONFIG)
-        model = detection.with_score_floor(config.model, score_floor)
-        self.model = MODELS.build(detection.flipping_model(model) if flip else model)
-        load_state_dict(
-            self.model.module if flip else self.model, load_weights(folder / WEIGHTS), strict=True
-        )
+        self.adapter = adapter_of(config.task)
+        init_default_scope(self.adapter.scope)
+        self.model = MODELS.build(self.adapter.predicting_model(config.model, section))
+        trained = getattr(self.model, "module", self.model)
+        load_state_dict(trained, load_weights(folder / WEIGHTS), strict=True)
         self.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        self.category_ids = np.array([row["id"] for row in config.categories], np.int32)
         width, height = config.image_size
-        self.pipeline = detection.predict_pipeline((width, height), flip)
-        self.root, self.batch_size, self.workers = root, batch_size, workers
-        self.score_floor, self.round_number = score_floor, round_number
+        views = [
+            View(scale, flip)
+            for scale in section.views.scales
+            for flip in (False, True)[: 1 + section.views.flip]
+        ]
+        self.pipelines = [self.adapter.view_pipeline((width, height), view) for view in views]
+        ids = np.array([row["id"] for row in config.categories], np.int32)
+        self.request = Request(ids, section, round_number)
+        self.root, self.batch_size, self.workers = root, section.batch_size, workers
 
     def predict(self, images: Images, first: int = 0) -> Iterator[Predictions]:
         """Yield the predictions of images from row `first` on, batch by batch, in order."""
         loader = DataLoader(
-            ImageFiles(images, first, self.root, self.pipeline),
+            ImageFiles(images, first, self.root, self.pipelines),
             batch_size=self.batch_size,
             num_workers=self.workers,
             collate_fn=collate,
         )
-        for batch, count, unreadable in loader:
-            found = Annotations.empty()
-            if batch is not None:
-                samples = self.forward(batch)
-                found = detection.annotations_of(
-                    samples, self.category_ids, self.score_floor, self.round_number
-                )
-            yield Predictions(found, count, unreadable)
+        for views, count, unreadable in loader:
+            yield Predictions(self.forward(views) if views else None, count, unreadable)
 
-    def forward(self, batch: Any) -> Sequence[Any]:
-        """Return the model's output for one collated batch."""
+    def forward(self, views: list[Any]) -> Found:
+        """Return what the model finds in one batch, given once for each view."""
         with torch.inference_mode():
-            return self.model.test_step(batch)
+            return self.adapter.predict(self.model, views, self.request)
+
+    def shard_writer(self, folder: Path) -> ShardWriter:
+        """Return what writes predictions into a folder, shard by shard."""
+        return self.adapter.shard_writer(folder, self.request)
 
 
 class ImageFiles(Dataset[Any]):  # type: ignore[misc]
-    """Images by row, run through a pipeline of transforms; None where a file is unreadable."""
+    """Images by row, each run through a pipeline for every view; None where it is unreadable."""
 
     def __init__(
-        self, images: Images, first: int, root: Path, pipeline: Sequence[dict[str, Any]]
+        self, images: Images, first: int, root: Path, pipelines: Sequence[Pipeline]
     ) -> None:
         self.images, self.first, self.root = images, first, root
-        self.pipeline = Compose(pipeline)
+        self.load = Compose([LOAD])
+        self.views = [Compose(pipeline) for pipeline in pipelines]
 
     def __len__(self) -> int:
         """Return how many images there are from the first on."""
         return len(self.images) - self.first
 
-    def __getitem__(self, index: int) -> tuple[int, Any]:
-        """Return an image's row number and what the pipeline made of it."""
+    def __getitem__(self, index: int) -> tuple[int, list[Any] | None]:
+        """Return an image's row number and what each pipeline made of it."""
         row = self.first + index
         path = self.root / self.images.file_names[row]
         request = {"img_path": str(path), "img_id": int(self.images.ids[row])}
-        load, *rest = self.pipeline.transforms
         try:
-            loaded = load(request)
+            loaded = self.load(request)
         except (OSError, ValueError, AssertionError, cv2.error):
             return row, None
-        for transform in rest:
-            loaded = transform(loaded)
-        return row, loaded
+        return row, [view(copy.copy(loaded)) for view in self.views]
 
 
-def collate(items: list[tuple[int, Any]]) -> tuple[Any, int, list[int]]:
-    """Return a batch of those items that could be read, how many there were, and the other rows."""
-    readable = [item for _, item in items if item is not None]
-    unreadable = [row for row, item in items if item is None]
-    return (pseudo_collate(readable) if readable else None), len(items), unreadable
-
-
-def predict_all(predictor: Predictor, images: Images) -> Annotations:
-    """Return all predictions for a split that is small enough to be held, as val and test are."""
-    return Annotations.concatenate([part.annotations for part in predictor.predict(images)])
+def collate(items: list[tuple[int, Any]]) -> tuple[list[Any], int, list[int]]:
+    """Return a batch a view of the items that could be read, how many there were, the other rows."""
+    readable = [views for _, views in items if views is not None]
+    unreadable = [row for row, views in items if views is None]
+    return [pseudo_collate(list(it)) for it in zip(*readable, strict=True)], len(items), unreadable

@@ -14,32 +14,34 @@ from mmengine.dist import is_main_process
 from mmengine.registry import MODELS, OPTIMIZERS, TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 
-from pseudolabel.engines import detection
+from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.checkpoints import (
     fitting_weights,
     load_checkpoint,
     load_weights,
     save_weights,
 )
+from pseudolabel.engines.model_config import backbone_weights, read_config
 from pseudolabel.engines.model_folder import CONFIG, CURVE, RECORD, WEIGHTS
 from pseudolabel.engines.training_config import Sources, build_config
 from pseudolabel.errors import ModelError
 from pseudolabel.files import (
     hash_file,
+    hash_folder,
     move_finished,
     remove,
     scratch_folder,
     sole_worker,
     write_json,
 )
-from pseudolabel.formats.coco import read_coco
-from pseudolabel.params import BACKBONE, Model, Params
+from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.params.sections import BACKBONE, Params
 
 CHECKPOINT = re.compile(r"iter_(\d+)\.pth")
 
 
 def train(data: Path, output: Path, params: Params) -> None:
-    """Train a model on the gold and silver files of `data` and put it into `output`.
+    """Train a model on the gold and silver folders of `data` and put it into `output`.
 
     The folder gets config.json, weights.pth (the averaged weights where there is averaging),
     curve.csv and training.json (what it was trained on). A training that was killed goes on at its
@@ -55,9 +57,9 @@ def train(data: Path, output: Path, params: Params) -> None:
         params.seed,
         model.model_dump(),
         section.model_dump(exclude={"launcher"}),
-        detection.read_config(model.config).pretty_text,
+        read_config(model.config, adapter_of(params.task).scope).pretty_text,
     ]
-    scratch, launcher = scratch_folder("train", inputs, sources.files), section.launcher
+    scratch, launcher = scratch_folder("train", inputs, sources.folders), section.launcher
     if launcher.machine_rank:
         launch(data, scratch, params)
         return
@@ -87,13 +89,13 @@ def launch(data: Path, scratch: Path, params: Params) -> None:
 
 def train_in(scratch: Path, sources: Sources, params: Params) -> None:
     """Train in a scratch folder, from its last checkpoint where it has one."""
-    categories = read_coco(sources.gold).categories
+    categories = read_coco(sources.gold / FILE).categories
     config = build_config(sources, categories, scratch, params)
     checkpoint = last_checkpoint(scratch)
     if checkpoint is not None:
         config.resume, config.load_from = True, str(checkpoint)
     elif params.model.weights is not None:
-        config.load_from = str(first_weights(scratch, config, params.model))
+        config.load_from = str(first_weights(scratch, config, params))
     build_runner(config).train()
     if is_main_process():
         finish(scratch, sources, config, params)
@@ -135,19 +137,20 @@ def last_checkpoint(scratch: Path) -> Path | None:
     return None
 
 
-def first_weights(scratch: Path, config: Config, model: Model) -> Path:
+def first_weights(scratch: Path, config: Config, params: Params) -> Path:
     """Write the pretrained weights that fit the model into the scratch folder.
 
     Raises:
         ModelError: the config names no weights for its backbone, or none fit.
     """
-    source, prefix = model.weights, ""
+    scope, name = adapter_of(params.task).scope, params.model.config
+    source, prefix = params.model.weights, ""
     if source == BACKBONE:
-        source = detection.backbone_weights(detection.read_config(model.config))
+        source = backbone_weights(read_config(name, scope))
         prefix = "backbone."
     if source is None:
-        raise ModelError(f"model.weights: {model.config} names no pretrained backbone")
-    init_default_scope(detection.SCOPE)
+        raise ModelError(f"model.weights: {name} names no pretrained backbone")
+    init_default_scope(scope)
     fitting = fitting_weights(load_weights(source), MODELS.build(config.model), prefix)
     # One file a process: each writes its own, none reads what another has half written.
     path = scratch / f"pretrained_{os.environ.get('RANK', '0')}.pth"
@@ -161,15 +164,15 @@ def finish(scratch: Path, sources: Sources, config: Config, params: Params) -> N
     if checkpoint is None:
         raise ModelError(f"{scratch}: expected the last checkpoint of the training, found none")
     save_weights(scratch / WEIGHTS, load_weights(checkpoint))
-    kept = {key: config[key] for key in ("default_scope", "model", "image_size", "categories")}
+    kept = {key: config[key] for key in ("task", "model", "image_size", "categories")}
     write_json(scratch / CONFIG, Config(kept).to_dict())
     counts = {}
-    for file in sources.files:
-        dataset = read_coco(file)
-        counts[file.stem] = {
+    for folder in sources.folders:
+        dataset = read_coco(folder / FILE)
+        counts[folder.name] = {
             "images": len(dataset.images),
             "annotations": len(dataset.annotations),
-            "hash": hash_file(file),
+            "hash": hash_folder(folder),
         }
     record = {"seed": params.seed, "iterations": params.train.iterations, "data": counts}
     write_json(scratch / RECORD, record | {"weights": hash_file(scratch / WEIGHTS)})

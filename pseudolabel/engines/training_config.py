@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from pseudolabel.engines import detection
+from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.curve import CurveHook
-from pseudolabel.params import Params
+from pseudolabel.engines.model_config import read_config
+from pseudolabel.formats.images import IMAGES
+from pseudolabel.params.sections import Params
 from pseudolabel.records import Category
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The annotation files one model is trained on: gold, and silver where there is any."""
+    """The folders one model is trained on: gold, and silver where there is any."""
 
     gold: Path
     silver: Path | None
@@ -27,12 +29,12 @@ class Sources:
     @classmethod
     def of(cls, folder: Path) -> Sources:
         """Return the sources in a folder that prepare or merge wrote."""
-        silver = folder / "silver.json"
-        return cls(folder / "gold.json", silver if silver.exists() else None)
+        silver = folder / "silver"
+        return cls(folder / "gold", silver if silver.exists() else None)
 
     @property
-    def files(self) -> list[Path]:
-        """The files, gold first."""
+    def folders(self) -> list[Path]:
+        """The folders, gold first."""
         return [self.gold] if self.silver is None else [self.gold, self.silver]
 
 
@@ -40,19 +42,19 @@ def build_config(
     sources: Sources, categories: Sequence[Category], scratch: Path, params: Params
 ) -> Config:
     """Return the whole mmengine config of one training."""
-    section, size = params.train, params.model.image_size
-    model = detection.adapt_model(detection.read_config(params.model.config), categories)
-    pipeline = detection.train_pipeline(size, section.augmentations)
-    images = params.data.root / "images"
-    datasets = [detection.coco_source(file, images, categories, pipeline) for file in sources.files]
+    section, adapter = params.train, adapter_of(params.task)
+    model = adapter.adapt_model(read_config(params.model.config, adapter.scope), categories, params)
+    pipeline, images = adapter.train_pipeline(params), params.data.root / IMAGES
+    datasets = [adapter.source(folder, images, categories, pipeline) for folder in sources.folders]
     gold, silver = section.images_a_step
     batch_size = gold + silver
-    sampler = {"type": "MultiSourceSampler", "batch_size": batch_size, "seed": params.seed}
+    sampler = {"type": "mmdet.MultiSourceSampler", "batch_size": batch_size, "seed": params.seed}
     config = {
-        "default_scope": detection.SCOPE,
+        "default_scope": adapter.scope,
+        "task": params.task,
         "work_dir": str(scratch),
         "model": model,
-        "image_size": size,
+        "image_size": params.model.image_size,
         "categories": [{"id": category.id, "name": category.name} for category in categories],
         "randomness": {"seed": params.seed},
         "train_dataloader": {

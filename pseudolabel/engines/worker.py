@@ -9,7 +9,7 @@ import torch
 from pseudolabel.engines.training import train_in
 from pseudolabel.engines.training_config import Sources
 from pseudolabel.errors import plain_errors
-from pseudolabel.params import load_params
+from pseudolabel.params.loading import load_params
 
 
 def main() -> None:

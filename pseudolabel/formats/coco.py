@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 
 import numpy as np
 import orjson
 
+from pseudolabel import masks
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import written_aside
+from pseudolabel.formats.segmentations import parse_segmentation
 from pseudolabel.records import GOLD_ROUND, Annotations, Category, Dataset, Images
 
+FILE = "coco.json"
+"""The COCO file in a split's folder of prepared or merged data."""
 ROWS_AT_ONCE = 100_000
 """Rows turned into JSON in one go: bounds the memory, not the file."""
 OVERHANG = 1.0
@@ -21,6 +27,16 @@ OVERHANG = 1.0
 LARGEST_ID = 2**63 - 1
 
 Record = dict[str, Any]
+Sizes = dict[int, tuple[int, int]]
+
+
+class Contract(Enum):
+    """What an annotation must have beside its image and category."""
+
+    BOX = "a box"
+    MASK = "a mask, which its box and area are taken from"
+    CLASS = "nothing"
+    ANY = "a box, a mask or nothing, as this project wrote it"
 
 
 def read_coco(path: Path) -> Dataset:
@@ -32,13 +48,13 @@ def read_coco(path: Path) -> Dataset:
     Raises:
         DataError: the file breaks the contract; the error lists every fault.
     """
-    dataset, faults = parse_coco(path)
+    dataset, faults = parse_coco(path, Contract.ANY)
     if faults:
         raise DataError(faults)
     return dataset
 
 
-def parse_coco(path: Path) -> tuple[Dataset, list[Fault]]:
+def parse_coco(path: Path, contract: Contract) -> tuple[Dataset, list[Fault]]:
     """Return what could be read of a COCO file, and every fault found in it."""
     name = path.name
     try:
@@ -54,7 +70,9 @@ def parse_coco(path: Path) -> tuple[Dataset, list[Fault]]:
     tables["annotations"] = rows_of(content, "annotations", name, faults, optional=True)
     categories = parse_categories(tables["categories"], name, faults)
     images = parse_images(tables["images"], name, faults)
-    annotations = parse_annotations(tables["annotations"], images, categories, name, faults)
+    annotations = parse_annotations(
+        tables["annotations"], images, categories, contract, name, faults
+    )
     return Dataset(images, annotations, categories), faults
 
 
@@ -149,36 +167,57 @@ def parse_annotations(
     rows: list[Record],
     images: Images,
     categories: tuple[Category, ...],
+    contract: Contract,
     name: str,
     faults: list[Fault],
 ) -> Annotations:
-    """Return the annotations whose image, category and box are sound."""
+    """Return the annotations whose image, category, box and mask are sound."""
     sides = zip(images.widths.tolist(), images.heights.tolist(), strict=True)
-    sizes = dict(zip(images.ids.tolist(), sides, strict=True))
+    sizes: Sizes = dict(zip(images.ids.tolist(), sides, strict=True))
     known = {category.id for category in categories}
     found = []
     for annotation_id, row in unique_ids(rows, "annotation", name, faults):
-        record = f"annotation id {annotation_id}"
+        shape, wrong = parse_shape(row, sizes, contract)
         image_id, category_id = row.get("image_id"), row.get("category_id")
-        wrong = []
-        size = None
-        if not is_id(image_id) or image_id not in sizes:
-            wrong.append(Fault(name, record, "an `image_id` of the images", repr(image_id)))
-        else:
-            size = sizes[image_id]
         if not is_id(category_id) or category_id not in known:
-            expected = f"a `category_id` of {sorted(known)}"
-            wrong.append(Fault(name, record, expected, repr(category_id)))
-        box, fault = parse_box(row.get("bbox"), size)
-        if fault is not None:
-            wrong.append(Fault(name, record, *fault))
-        if wrong or box is None or not is_id(image_id) or not is_id(category_id):
-            faults.extend(wrong)
-            continue
-        said = row.get("area")
-        area = said if is_number(said) else (box[2] - box[0]) * (box[3] - box[1])
-        found.append((annotation_id, image_id, category_id, box, area, row))
+            wrong.insert(0, (f"a `category_id` of {sorted(known)}", repr(category_id)))
+        if not is_id(image_id) or image_id not in sizes:
+            wrong.insert(0, ("an `image_id` of the images", repr(image_id)))
+        record = f"annotation id {annotation_id}"
+        faults.extend(Fault(name, record, *it) for it in wrong)
+        if not wrong:
+            found.append((annotation_id, image_id, category_id, *shape, row))
     return annotations_of(found)
+
+
+NO_BOX = (math.nan,) * 4
+Shape = tuple[tuple[float, float, float, float], float, bytes]
+"""Box, area and mask of an annotation."""
+
+
+def parse_shape(
+    row: Record, sizes: Sizes, contract: Contract
+) -> tuple[Shape, list[tuple[str, str]]]:
+    """Return what a contract wants of an annotation's shape, and what is wrong with it."""
+    image_id = row.get("image_id")
+    size = sizes.get(image_id) if is_id(image_id) else None
+    area = row.get("area")
+    area = float(area) if is_number(area) else math.nan
+    if contract is Contract.MASK or (contract is Contract.ANY and "segmentation" in row):
+        if size is None:
+            return (NO_BOX, area, b""), []
+        counts, wrong = parse_segmentation(row.get("segmentation"), size)
+        if wrong is not None:
+            return (NO_BOX, area, b""), [wrong]
+        width, height = size
+        box = tuple(masks.boxes_xyxy([counts], height, width)[0].tolist())
+        return (box, float(masks.areas([counts], height, width)[0]), counts), []
+    if contract is Contract.BOX or (contract is Contract.ANY and "bbox" in row):
+        box, wrong = parse_box(row.get("bbox"), size)
+        if math.isnan(area):
+            area = (box[2] - box[0]) * (box[3] - box[1])
+        return (box, area, b""), [wrong] if wrong is not None else []
+    return (NO_BOX, area, b""), []
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -188,37 +227,38 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def parse_box(
     bbox: Any, size: tuple[int, int] | None
-) -> tuple[tuple[float, float, float, float] | None, tuple[str, str] | None]:
+) -> tuple[tuple[float, float, float, float], tuple[str, str] | None]:
     """Return a COCO box as x1, y1, x2, y2 clipped to the image, or what was expected and found."""
     if not (isinstance(bbox, list) and len(bbox) == 4 and all(map(is_number, bbox))):
-        return None, ("a `bbox` of 4 finite numbers, x, y, width, height", repr(bbox))
+        return NO_BOX, ("a `bbox` of 4 finite numbers, x, y, width, height", repr(bbox))
     x, y, width, height = bbox
     if width <= 0 or height <= 0:
-        return None, ("a box with an area", f"width {width} and height {height}")
+        return NO_BOX, ("a box with an area", f"width {width} and height {height}")
     if size is None:
-        return None, None
+        return NO_BOX, None
     limit_x, limit_y = size
     over = max(-x, -y, x + width - limit_x, y + height - limit_y)
-    if over > OVERHANG:
-        return None, (f"a box inside the image ({limit_x}x{limit_y})", f"{bbox}")
     box = (max(x, 0.0), max(y, 0.0), min(x + width, limit_x), min(y + height, limit_y))
-    if box[0] >= box[2] or box[1] >= box[3]:
-        return None, (f"a box inside the image ({limit_x}x{limit_y})", f"{bbox}")
+    if over > OVERHANG or box[0] >= box[2] or box[1] >= box[3]:
+        return NO_BOX, (f"a box inside the image ({limit_x}x{limit_y})", f"{bbox}")
     return box, None
 
 
-def annotations_of(found: list[tuple[int, int, int, Any, float, Record]]) -> Annotations:
+def annotations_of(found: list[Any]) -> Annotations:
     """Return parsed rows as a record, with the scores and rounds that this project wrote."""
-    return Annotations(
-        np.array([row[0] for row in found], np.int64),
-        np.array([row[1] for row in found], np.int64),
-        np.array([row[2] for row in found], np.int32),
-        np.array([row[3] for row in found], np.float32).reshape(-1, 4),
-        np.array([row[4] for row in found], np.float32),
-        np.array([bool(row[5].get("iscrowd", 0)) for row in found], bool),
-        np.array([row[5].get("score", 1.0) for row in found], np.float32),
-        np.array([row[5].get("round", GOLD_ROUND) for row in found], np.int16),
+    rows = [it[-1] for it in found]
+    gold = Annotations.gold(
+        [it[0] for it in found],
+        [it[1] for it in found],
+        [it[2] for it in found],
+        [it[3] for it in found],
+        [it[4] for it in found],
+        [bool(row.get("iscrowd", 0)) for row in rows],
+        [it[5] for it in found],
     )
+    scores = np.array([row.get("score", 1.0) for row in rows], np.float32)
+    rounds = np.array([row.get("round", GOLD_ROUND) for row in rows], np.int16)
+    return replace(gold, scores=scores, rounds=rounds)
 
 
 def write_coco(path: Path, dataset: Dataset, teachers: Mapping[int, str] | None = None) -> None:
@@ -238,13 +278,16 @@ def write_coco_parts(
     path: Path, dataset: Dataset, parts: Iterable[Annotations], teachers: Mapping[int, str]
 ) -> None:
     """Write the images and categories of a dataset with annotations that come part by part."""
+    sides = zip(dataset.images.heights.tolist(), dataset.images.widths.tolist(), strict=True)
+    sizes = dict(zip(dataset.images.ids.tolist(), sides, strict=True))
+    rows = (row for part in parts for row in annotation_rows(part, teachers, sizes))
     with written_aside(path) as aside, aside.open("wb") as stream:
         stream.write(b'{"categories": [\n')
         write_rows(stream, ({"id": it.id, "name": it.name} for it in dataset.categories))
         stream.write(b'\n],\n"images": [\n')
         write_rows(stream, image_rows(dataset.images))
         stream.write(b'\n],\n"annotations": [\n')
-        write_rows(stream, (row for part in parts for row in annotation_rows(part, teachers)))
+        write_rows(stream, rows)
         stream.write(b"\n]}\n")
 
 
@@ -264,8 +307,16 @@ def image_rows(images: Images) -> Iterator[Record]:
         yield row | ({"hash": digest} if digest else {})
 
 
-def annotation_rows(annotations: Annotations, teachers: Mapping[int, str]) -> Iterator[Record]:
-    """Yield the annotations as COCO has them, boxes and areas to a hundredth of a pixel."""
+def annotation_rows(
+    annotations: Annotations, teachers: Mapping[int, str], sizes: Sizes
+) -> Iterator[Record]:
+    """Yield the annotations as COCO has them, boxes and areas to a hundredth of a pixel.
+
+    Args:
+        annotations: the rows; what a row has no value for, as a box or an area, is left out.
+        teachers: hash of the weights that labelled, for each round.
+        sizes: height and width of each image.
+    """
     for begin in range(0, len(annotations), ROWS_AT_ONCE):
         part = annotations[begin : begin + ROWS_AT_ONCE]
         boxes = part.boxes_xyxy.astype(np.float64)
@@ -279,18 +330,18 @@ def annotation_rows(annotations: Annotations, teachers: Mapping[int, str]) -> It
             part.crowds.astype(int).tolist(),
             part.scores.astype(np.float64).round(4).tolist(),
             part.rounds.tolist(),
+            part.masks.tolist(),
         )
-        for row_id, image_id, category_id, box, area, crowd, score, number in zip(
+        for row_id, image_id, category_id, box, area, crowd, score, number, mask in zip(
             *columns, strict=True
         ):
-            row: Record = {
-                "id": row_id,
-                "image_id": image_id,
-                "category_id": category_id,
-                "bbox": box,
-                "area": area,
-                "iscrowd": crowd,
-            }
+            row: Record = {"id": row_id, "image_id": image_id, "category_id": category_id}
+            if box[0] == box[0]:
+                row |= {"bbox": box, "iscrowd": crowd}
+            if area == area:  # noqa: PLR0124
+                row["area"] = area
+            if mask:
+                row["segmentation"] = {"size": sizes[image_id], "counts": mask.decode()}
             if number == GOLD_ROUND:
                 row["source"] = "gold"
             else:

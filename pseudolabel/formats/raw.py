@@ -1,27 +1,23 @@
-"""The raw layout: images/, gold.json and the optional val.json, test.json and pool.json."""
+"""The raw layout: images/, gold and the optional val, test and pool."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
 from pseudolabel.errors import DataError, Fault
-from pseudolabel.files import hash_bytes, inside
-from pseudolabel.formats.coco import no_dataset, parse_coco
-from pseudolabel.records import Category, Dataset, Images, object_array
+from pseudolabel.formats.coco import Contract, no_dataset, parse_coco
+from pseudolabel.formats.images import IMAGES, ImageFacts, check_images, images_below, look_at
+from pseudolabel.records import Category, Dataset, Images
 
-IMAGES = "images"
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 LABELLED = ("gold", "val", "test")
-ORIENTATION = 0x0112
-"""The EXIF tag of how a camera was held; values from 5 up turn the picture on its side."""
+
+ReadSplit = Callable[[Path, str, tuple[Category, ...] | None], tuple[Dataset, list[Fault]] | None]
+"""How a task reads a split (root, name, gold's classes): what it holds and every fault, or None."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +39,20 @@ class RawData:
     unreadable: list[str]
 
 
-@dataclass(frozen=True)
-class ImageFacts:
-    """What an image file says of itself: its size as it is shown, and its content's hash."""
+def read_coco_split(contract: Contract) -> ReadSplit:
+    """Return how to read the splits of a task whose labels are all in COCO files."""
 
-    width: int
-    height: int
-    digest: str
+    def read(
+        root: Path, split: str, _: tuple[Category, ...] | None
+    ) -> tuple[Dataset, list[Fault]] | None:
+        path = root / f"{split}.json"
+        return parse_coco(path, contract) if path.exists() else None
+
+    return read
 
 
-def read_raw(root: Path) -> RawData:
-    """Return the raw data of a root.
+def read_raw(root: Path, read_split: ReadSplit) -> RawData:
+    """Return the raw data of a root, its labelled splits read in the way of a task.
 
     Raises:
         DataError: with every fault in it: of the files' form, of images that are missing,
@@ -63,18 +62,24 @@ def read_raw(root: Path) -> RawData:
         raise DataError([Fault(str(root), IMAGES, "a folder of images", "none")])
     faults: list[Fault] = []
     splits: dict[str, Dataset] = {}
-    for split in (*LABELLED, "pool"):
-        path = root / f"{split}.json"
-        if path.exists() or split == "gold":
-            splits[split], found = parse_coco(path)
-            faults.extend(found)
+    for split in LABELLED:
+        categories = splits["gold"].categories if "gold" in splits else None
+        found = read_split(root, split, categories)
+        if found is not None:
+            splits[split], wrong = found
+            faults.extend(wrong)
+        elif split == "gold":
+            faults.append(Fault(str(root), "gold", "gold labels, such as gold.json", "none"))
+    if (root / "pool.json").exists():
+        splits["pool"], wrong = parse_coco(root / "pool.json", Contract.ANY)
+        faults.extend(wrong)
     faults.extend(differing_categories(splits))
     faults.extend(shared_images(splits))
     for split, dataset in splits.items():
-        images, found = check_images(root, f"{split}.json", dataset.images)
+        images, wrong = check_images(root, f"{split}.json", dataset.images)
         splits[split] = replace(dataset, images=images)
-        faults.extend(found)
-    if not len(splits["gold"].images) and not faults:
+        faults.extend(wrong)
+    if "gold" in splits and not len(splits["gold"].images) and not faults:
         faults.append(Fault("gold.json", "images", "at least one image", "none"))
     if faults:
         raise DataError(faults)
@@ -112,57 +117,11 @@ def shared_images(splits: dict[str, Dataset]) -> Iterator[Fault]:
             owners.setdefault(key, split)
 
 
-def check_images(root: Path, file: str, images: Images) -> tuple[Images, list[Fault]]:
-    """Return the images with their hashes, and a fault for each file that is not as described."""
-    faults: list[Fault] = []
-    hashes = [""] * len(images)
-    facts = look_at(root / IMAGES, list(images.file_names), file)
-    for row, fact in enumerate(facts):
-        record = f"image id {images.ids[row]} ({images.file_names[row]})"
-        if isinstance(fact, Fault):
-            faults.append(replace(fact, file=file, record=record))
-            continue
-        hashes[row] = fact.digest
-        said, found = (images.widths[row], images.heights[row]), (fact.width, fact.height)
-        if said != found:
-            expected = "the file's width and height, {}x{}".format(*found)
-            faults.append(Fault(file, record, expected, "{}x{}".format(*said)))
-    return replace(images, hashes=object_array(hashes)), faults
-
-
-def look_at(folder: Path, names: list[str], label: str) -> Iterator[ImageFacts | Fault]:
-    """Yield what each file of a folder is, in order, reading several at a time."""
-    with ThreadPoolExecutor() as executor:
-        facts = executor.map(lambda name: look_at_one(folder, name), names)
-        yield from tqdm(facts, desc=f"images of {label}", total=len(names), mininterval=2)
-
-
-def look_at_one(folder: Path, name: str) -> ImageFacts | Fault:
-    """Return the size and hash of one image file, or the fault that keeps it from being used."""
-    path = inside(folder, name)
-    if path is None:
-        return Fault("", "", f"a path inside {IMAGES}/", repr(name))
-    try:
-        content = path.read_bytes()
-        with Image.open(path) as image:
-            width, height = image.size
-            sideways = image.getexif().get(ORIENTATION, 1) >= 5
-    except FileNotFoundError:
-        return Fault("", "", "an image file", "no file")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return Fault("", "", "a readable image", str(error) or type(error).__name__)
-    if sideways:
-        width, height = height, width
-    return ImageFacts(width, height, hash_bytes(content))
-
-
 def scan_pool(root: Path, named: set[str]) -> tuple[Images, list[str]]:
     """Return the images of images/ that no file names, and the files that cannot be read."""
     folder = root / IMAGES
     known = {os.path.normpath(name) for name in named}
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    names = sorted(path.relative_to(folder).as_posix() for path in found if path.is_file())
-    names = [name for name in names if name not in known]
+    names = [name for name in images_below(folder) if name not in known]
     kept: list[tuple[str, ImageFacts]] = []
     unreadable = []
     for name, fact in zip(names, look_at(folder, names, "the pool"), strict=True):

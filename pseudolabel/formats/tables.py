@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import written_aside
-from pseudolabel.records import Annotations
+from pseudolabel.records import Annotations, Images, Probabilities
 
 SCHEMA = pa.schema(
     [
@@ -24,10 +26,14 @@ SCHEMA = pa.schema(
         ("y1", pa.float32()),
         ("x2", pa.float32()),
         ("y2", pa.float32()),
+        ("area", pa.float32()),
         ("score", pa.float32()),
         ("round", pa.int16()),
+        ("mask", pa.binary()),
+        ("stability", pa.float32()),
     ]
 )
+SIDES = ("x1", "y1", "x2", "y2")
 SHARD = re.compile(r"shard-(\d{6})\.parquet")
 UNREADABLE = b"unreadable"
 TEACHER = "teacher.json"
@@ -46,24 +52,50 @@ def shard_paths(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if SHARD.fullmatch(path.name))
 
 
+@dataclass(frozen=True)
+class Shard:
+    """One shard of predictions with the images it is about."""
+
+    path: Path
+    images: Images
+
+
+def shards_of(folder: Path, images: Images, size: int) -> list[Shard]:
+    """Return every shard of a folder of predictions with its images, in order."""
+    begins = range(0, len(images), size)
+    return [
+        Shard(shard_path(folder, number), images[begin : begin + size])
+        for number, begin in enumerate(begins)
+    ]
+
+
 def write_shard(path: Path, annotations: Annotations, unreadable: Sequence[str] = ()) -> None:
     """Write predicted annotations as one shard, aside and then renamed.
 
     Args:
         path: the shard.
-        annotations: rows without ids; their areas are those of their boxes.
+        annotations: rows without ids.
         unreadable: the files of the shard's images that could not be decoded.
     """
     boxes = annotations.boxes_xyxy
-    columns = [
-        annotations.image_ids,
-        annotations.category_ids,
-        *(np.ascontiguousarray(boxes[:, side]) for side in range(4)),
-        annotations.scores,
-        annotations.rounds,
-    ]
-    schema = SCHEMA.with_metadata({UNREADABLE: orjson.dumps(list(unreadable))})
-    table = pa.table([pa.array(column) for column in columns], schema=schema)
+    columns = {
+        "image_id": annotations.image_ids,
+        "category_id": annotations.category_ids,
+        "area": annotations.areas,
+        "score": annotations.scores,
+        "round": annotations.rounds,
+        "mask": annotations.masks,
+        "stability": annotations.stabilities,
+    }
+    for side, name in enumerate(SIDES):
+        columns[name] = np.ascontiguousarray(boxes[:, side])
+    arrays = [pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names]
+    write_table(path, pa.table(arrays, schema=SCHEMA), unreadable)
+
+
+def write_table(path: Path, table: pa.Table, unreadable: Sequence[str]) -> None:
+    """Write a shard's table with the files that could not be decoded, aside and then renamed."""
+    table = table.replace_schema_metadata({UNREADABLE: orjson.dumps(list(unreadable))})
     with written_aside(path) as aside:
         pq.write_table(table, aside, compression="zstd", compression_level=1)
 
@@ -74,21 +106,56 @@ def read_shard(path: Path) -> Annotations:
     Raises:
         DataError: the file is no shard of this project.
     """
-    try:
-        table = pq.read_table(path, schema=SCHEMA)
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError([Fault(str(path), "", "a shard of predictions", reason)]) from error
-    columns = {name: table.column(name).to_numpy() for name in SCHEMA.names}
-    count = table.num_rows
-    boxes = np.empty((count, 4), np.float32)
-    for side, name in enumerate(("x1", "y1", "x2", "y2")):
-        boxes[:, side] = columns[name]
+    table = read_table(path, SCHEMA)
+    columns = {name: table.column(name).to_numpy() for name in SCHEMA.names if name != "mask"}
+    boxes = np.stack([columns[name] for name in SIDES], axis=1)
     found = Annotations.predicted(
         columns["image_id"], columns["category_id"], boxes, columns["score"], 0
     )
-    found.rounds[:] = columns["round"]
-    return found
+    masks = found.masks
+    # Turning bytes into Python's objects is slow: spared where no row has a mask.
+    if pc.max(pc.binary_length(table.column("mask"))).as_py():
+        masks = table.column("mask").to_numpy(zero_copy_only=False)
+    return replace(
+        found,
+        areas=columns["area"],
+        rounds=columns["round"],
+        masks=masks,
+        stabilities=columns["stability"],
+    )
+
+
+def read_table(path: Path, schema: pa.Schema | None) -> pa.Table:
+    """Return the table of a shard.
+
+    Raises:
+        DataError: the file is no shard of this project.
+    """
+    try:
+        return pq.read_table(path, schema=schema)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError([Fault(str(path), "", "a shard of predictions", reason)]) from error
+
+
+def write_probabilities(path: Path, found: Probabilities, unreadable: Sequence[str] = ()) -> None:
+    """Write one shard of a classifier's probabilities, all classes a row."""
+    flat = pa.array(found.values.ravel())
+    values = pa.FixedSizeListArray.from_arrays(flat, max(1, found.values.shape[1]))
+    table = pa.table({"image_id": pa.array(found.image_ids), "probabilities": values})
+    write_table(path, table, unreadable)
+
+
+def read_probabilities(path: Path) -> Probabilities:
+    """Return one shard of a classifier's probabilities.
+
+    Raises:
+        DataError: the file is no shard of this project.
+    """
+    table = read_table(path, None)
+    column = table.column("probabilities").combine_chunks()
+    values = column.flatten().to_numpy().reshape(len(column), -1 if len(column) else 0)
+    return Probabilities(table.column("image_id").to_numpy(), values)
 
 
 def read_unreadable(path: Path) -> list[str]:
@@ -103,18 +170,18 @@ def read_shards(folder: Path) -> Annotations:
 
 
 def write_decisions(
-    path: Path, image_ids: NDArray[np.int64], boxes: NDArray[np.int64], reasons: Sequence[str]
+    path: Path, image_ids: NDArray[np.int64], left: NDArray[np.int64], reasons: Sequence[str]
 ) -> None:
-    """Write what became of every image: its id, how many boxes it kept, and why it was dropped.
+    """Write what became of every image: its id, what it had left, and why it was dropped.
 
     Args:
         path: the file.
         image_ids: (n,) ids.
-        boxes: (n,) boxes left when the image was judged.
+        left: (n,) boxes, pixels or labels left when the image was judged.
         reasons: (n,) reason, empty for an image that was kept.
     """
     reason = pa.array(reasons, pa.string()).dictionary_encode()
-    columns = {"image_id": pa.array(image_ids), "boxes": pa.array(boxes), "reason": reason}
+    columns = {"image_id": pa.array(image_ids), "left": pa.array(left), "reason": reason}
     with written_aside(path) as aside:
         pq.write_table(pa.table(columns), aside, compression="zstd", compression_level=1)
 
@@ -122,5 +189,5 @@ def write_decisions(
 def kept_images(path: Path) -> NDArray[np.int64]:
     """Return the (k,) ids of the images that a decisions file keeps."""
     table = pq.read_table(path, columns=["image_id", "reason"])
-    kept = pa.compute.equal(table.column("reason").cast(pa.string()), "")
+    kept = pc.equal(table.column("reason").cast(pa.string()), "")
     return table.column("image_id").filter(kept).to_numpy()

@@ -1,19 +1,20 @@
-"""params.yaml as validated models: unknown keys fail, all faults are told at once."""
+"""The sections of params.yaml that all tasks share, as validated models."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from pseudolabel.errors import ParamsError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Some = Annotated[int, Field(ge=1)]
 Above = Annotated[float, Field(gt=0)]
+Within = Annotated[float, Field(gt=0, lt=1)]
+Threshold = Share | Annotated[dict[str, Share], Field(min_length=1)]
+"""One number for all classes, or one for each by name."""
 
 LAST_ROUND = 9
 """The last round that rounds/dvc.yaml unrolls."""
@@ -130,12 +131,33 @@ class Train(Section):
         return self
 
 
-class PseudoLabel(Section):
-    """How the champion labels the pool; whatever scores above the floor is written down."""
+@dataclass(frozen=True)
+class Views:
+    """The views of an image that a prediction joins.
+
+    Attributes:
+        scales: factors of the model's image size.
+        flip: whether each is taken mirrored, too.
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+
+
+class Predict(Section):
+    """How a model is run over images."""
 
     batch_size: Some
-    score_floor: Annotated[float, Field(gt=0, lt=1)]
-    flip: bool
+
+    @property
+    def views(self) -> Views:
+        """The views of each image that are joined."""
+        return Views()
+
+
+class PseudoLabel(Predict):
+    """How the champion labels the pool, shard by shard."""
+
     shard_images: Some
 
     @model_validator(mode="after")
@@ -146,36 +168,10 @@ class PseudoLabel(Section):
         return self
 
 
-class Filter(Section):
-    """Which predictions become silver labels."""
-
-    score: Share | Annotated[dict[str, Share], Field(min_length=1)]
-    nms_iou: Share
-    min_side: Annotated[float, Field(ge=1)]
-    edge_margin: Annotated[float, Field(ge=0)] | None
-    min_boxes: Count
-    max_boxes: Some
-
-    @model_validator(mode="after")
-    def counts_fit(self) -> Filter:
-        """Refuse a box count that no image can have."""
-        if self.min_boxes > self.max_boxes:
-            raise ValueError(f"min_boxes must not be above max_boxes ({self.max_boxes})")
-        return self
-
-
-class Evaluate(Section):
-    """How models are judged: the best `max_boxes` of an image and class, above the floor."""
-
-    batch_size: Some
-    score_floor: Annotated[float, Field(gt=0, lt=1)]
-    max_boxes: Some
-
-
 class Params(Section):
-    """All of params.yaml."""
+    """All of params.yaml; each task has its own `filter`, `pseudo_label` and `evaluate`."""
 
-    task: Literal["detection"]
+    task: str
     round: Annotated[int, Field(ge=0, le=LAST_ROUND)]
     seed: Count
     data: Data
@@ -184,43 +180,5 @@ class Params(Section):
     prepare: Prepare
     train: Train
     pseudo_label: PseudoLabel
-    filter: Filter
-    evaluate: Evaluate
-
-    @model_validator(mode="after")
-    def threshold_above_floor(self) -> Params:
-        """Refuse a score threshold under the floor: what lies between was never written."""
-        score = self.filter.score
-        lowest = min(score.values()) if isinstance(score, dict) else score
-        if lowest < self.pseudo_label.score_floor:
-            raise ValueError(
-                f"filter.score {lowest} is under pseudo_label.score_floor "
-                f"{self.pseudo_label.score_floor}: predictions below the floor are not written"
-            )
-        return self
-
-
-def load_params(path: Path = Path("params.yaml")) -> Params:
-    """Return the validated params.yaml.
-
-    Raises:
-        ParamsError: the file is missing, is no YAML or breaks rules; the message lists all of them.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Params.model_validate(values)
-    except OSError as error:
-        raise ParamsError(f"{path}: expected a readable file, found {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path}: expected YAML, found {error}") from error
-    except ValidationError as error:
-        faults = "\n".join(f"  {describe(fault)}" for fault in error.errors())
-        raise ParamsError(f"{path} has {error.error_count()} faults:\n{faults}") from error
-
-
-def describe(fault: Any) -> str:
-    """Return one of pydantic's faults as `section.key: what is wrong, found value`."""
-    key = ".".join(str(part) for part in fault["loc"]) or "as a whole"
-    message = fault["msg"].removeprefix("Value error, ")
-    found = "" if fault["type"] in ("missing", "value_error") else f", found {fault['input']!r}"
-    return f"{key}: {message}{found}"
+    filter: Section
+    evaluate: Predict

@@ -1,0 +1,143 @@
+"""Classification by mmpretrain: mixed and softened labels in training, a mirrored view on request."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+
+from pseudolabel.engines.adapter import Pipeline, Request, View
+from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
+from pseudolabel.formats import tables
+from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.params.sections import Params
+from pseudolabel.records import Category, Probabilities
+
+with contextlib.redirect_stdout(io.StringIO()):
+    from mmpretrain.datasets import BaseDataset
+    from mmpretrain.registry import DATASETS
+
+META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape")
+
+
+@DATASETS.register_module()
+class ClassDataset(BaseDataset):  # type: ignore[misc]
+    """Images of a split's COCO file with the position of each one's class."""
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Return where each image lies and its class."""
+        dataset = read_coco(Path(self.ann_file))
+        position = {category.id: row for row, category in enumerate(dataset.categories)}
+        rows = dataset.annotations
+        classes = dict(zip(rows.image_ids.tolist(), rows.category_ids.tolist(), strict=True))
+        return [
+            {
+                "img_path": str(Path(self.data_prefix["img_path"]) / name),
+                "gt_label": position[classes[image_id]],
+            }
+            for image_id, name in zip(
+                dataset.images.ids.tolist(), dataset.images.file_names, strict=True
+            )
+        ]
+
+
+class ProbabilitiesWriter:
+    """Writes the probabilities of all classes."""
+
+    def __init__(self, classes: int) -> None:
+        self.ids = [np.empty(0, np.int64)]
+        self.values = [np.empty((0, classes), np.float32)]
+
+    def add(self, found: Probabilities) -> None:
+        """Take the probabilities of one batch."""
+        self.ids.append(found.image_ids)
+        self.values.append(found.values)
+
+    def close(self, path: Path, unreadable: Sequence[str]) -> None:
+        """Write the shard that all since the last one belong to."""
+        found = Probabilities(np.concatenate(self.ids), np.concatenate(self.values))
+        tables.write_probabilities(path, found, unreadable)
+        self.ids, self.values = self.ids[:1], self.values[:1]
+
+
+class ClassificationAdapter:
+    """Probabilities of all classes."""
+
+    scope = "mmpretrain"
+
+    def adapt_model(
+        self, config: Config, categories: Sequence[Category], params: Params
+    ) -> ConfigDict:
+        """Return a config's model for these classes, its loss that of softened labels.
+
+        Mixup, CutMix and label smoothing are what params.yaml says, not what the config says.
+        """
+        section: Any = params.train
+        model = stripped(config, len(categories))
+        model.data_preprocessor.type = "ClsDataPreprocessor"
+        model.data_preprocessor.num_classes = len(categories)
+        model.head.loss = {
+            "type": "LabelSmoothLoss",
+            "label_smooth_val": float(section.label_smoothing),
+            "num_classes": len(categories),
+        }
+        mixes = [
+            {"type": name, "alpha": alpha}
+            for name, alpha in (("Mixup", section.mixup), ("CutMix", section.cutmix))
+            if alpha
+        ]
+        model.train_cfg = {"augments": mixes} if mixes else None
+        return model
+
+    def train_pipeline(self, params: Params) -> Pipeline:
+        """Return the training transforms: load, augment as params.yaml says, fit and pad."""
+        return [
+            LOAD,
+            *[as_tuples(augmentation) for augmentation in params.train.augmentations],
+            *fitted(params.model.image_size),
+            {"type": "PackInputs", "meta_keys": META_KEYS[1:]},
+        ]
+
+    def source(
+        self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline
+    ) -> dict[str, Any]:
+        """Return the config of a training data set, from a split's folder."""
+        return {
+            "type": ClassDataset.__name__,
+            "ann_file": str((folder / FILE).resolve()),
+            "data_prefix": {"img_path": str(images.resolve())},
+            "metainfo": {"classes": tuple(category.name for category in categories)},
+            "pipeline": pipeline,
+        }
+
+    def predicting_model(self, model: ConfigDict, section: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Return the model as it was trained."""
+        return model
+
+    def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
+        """Return the transforms of one view."""
+        return [
+            *fitted(image_size),
+            {"type": "RandomFlip", "prob": float(view.flip)},
+            {"type": "PackInputs", "meta_keys": META_KEYS},
+        ]
+
+    def predict(self, model: Any, views: list[Any], request: Request) -> Probabilities:  # noqa: ARG002
+        """Return the mean probabilities over all views of a batch."""
+        results = [model.test_step(batch) for batch in views]
+        values = torch.stack([torch.stack([it.pred_score for it in view]) for view in results])
+        image_ids = np.array([sample.img_id for sample in results[0]], np.int64)
+        return Probabilities(image_ids, values.mean(dim=0).cpu().numpy().astype(np.float32))
+
+    def shard_writer(self, folder: Path, request: Request) -> ProbabilitiesWriter:  # noqa: ARG002
+        """Return what writes the predictions for the pool."""
+        return ProbabilitiesWriter(len(request.category_ids))
+
+
+ADAPTER = ClassificationAdapter()

@@ -1,0 +1,134 @@
+"""What objects need of mmdet, whether they have boxes alone or masks, too."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from mmengine.config import Config, ConfigDict
+from numpy.typing import NDArray
+
+from pseudolabel.engines.adapter import Pipeline, Request, RowsWriter, View
+from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
+from pseudolabel.params.sections import Params
+from pseudolabel.records import Annotations, Category
+
+# Noise that no user can act on: mmdet says which optional packages it lacks, and calls meshgrid
+# the old way.
+warnings.filterwarnings("ignore", message="torch.meshgrid")
+with contextlib.redirect_stdout(io.StringIO()):
+    import mmdet.datasets  # noqa: F401
+
+META_KEYS = (
+    "img_id",
+    "img_path",
+    "ori_shape",
+    "img_shape",
+    "scale_factor",
+    "flip",
+    "flip_direction",
+)
+
+
+class ObjectAdapter:
+    """The part of the adapter that boxes and masks share."""
+
+    scope = "mmdet"
+    load_annotations: ClassVar[dict[str, Any]] = {"type": "LoadAnnotations", "with_bbox": True}
+
+    def adapt_model(
+        self,
+        config: Config,
+        categories: Sequence[Category],
+        params: Params,  # noqa: ARG002 - nothing of it is about these models
+    ) -> ConfigDict:
+        """Return a config's model for these classes and parameters."""
+        model = stripped(config, len(categories))
+        if model.type == "RTMDet":
+            model.use_syncbn = False
+        if "data_preprocessor" in model:
+            # Necks join scales: each side has to be a multiple of the largest stride.
+            model.data_preprocessor.setdefault("pad_size_divisor", 32)
+        return model
+
+    def train_pipeline(self, params: Params) -> Pipeline:
+        """Return the training transforms: load, augment as params.yaml says, fit and pad."""
+        return [
+            LOAD,
+            self.load_annotations,
+            *[as_tuples(augmentation) for augmentation in params.train.augmentations],
+            *fitted(params.model.image_size),
+            {"type": "PackDetInputs", "meta_keys": META_KEYS[:5]},
+        ]
+
+    def source(
+        self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline
+    ) -> dict[str, Any]:
+        """Return the config of a training data set; images without objects are in it."""
+        return {
+            "type": "CocoDataset",
+            "ann_file": str((folder / "coco.json").resolve()),
+            "data_prefix": {"img": str(images.resolve())},
+            "metainfo": {"classes": tuple(category.name for category in categories)},
+            "filter_cfg": None,
+            "pipeline": pipeline,
+        }
+
+    def predicting_model(self, model: ConfigDict, section: Any) -> dict[str, Any]:
+        """Return the model with the lowest score that its heads are to report."""
+        model = copy.deepcopy(model)
+        test = model.get("test_cfg") or {}
+        for part in (test, test.get("rcnn") or {}):
+            if "score_thr" in part:
+                part["score_thr"] = section.score_floor
+        return model
+
+    def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
+        """Return the transforms of one view; it is flipped before it is padded."""
+        resize, pad = fitted(image_size)
+        flip = {"type": "RandomFlip", "prob": float(view.flip)}
+        return [resize, flip, pad, {"type": "PackDetInputs", "meta_keys": META_KEYS}]
+
+    def predict(self, model: Any, views: list[Any], request: Request) -> Annotations:
+        """Return the objects of a batch, best first within an image."""
+        samples = self.samples(model, views)
+        parts = [self.rows(sample, request) for sample in samples]
+        return Annotations.concatenate([Annotations.empty(), *parts])
+
+    def samples(self, model: Any, views: list[Any]) -> Sequence[Any]:
+        """Return mmdet's results for a batch, one an image."""
+        (batch,) = views
+        results: Sequence[Any] = model.test_step(batch)
+        return results
+
+    def rows(self, sample: Any, request: Request) -> Annotations:
+        """Return the sound objects of one image, best first."""
+        found = sample.pred_instances
+        scores = found.scores.cpu().numpy()
+        boxes = found.bboxes.cpu().numpy().astype(np.float32)
+        height, width = sample.ori_shape
+        boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+        sound = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        order = best_first(scores, sound & (scores >= request.section.score_floor))
+        return Annotations.predicted(
+            np.full(len(order), sample.img_id, np.int64),
+            request.category_ids[found.labels.cpu().numpy()[order]],
+            boxes[order],
+            scores[order],
+            request.round_number,
+        )
+
+    def shard_writer(self, folder: Path, request: Request) -> RowsWriter:  # noqa: ARG002 - rows alone
+        """Return what writes the predictions for the pool."""
+        return RowsWriter()
+
+
+def best_first(scores: NDArray[np.float32], wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the rows that are wanted, by falling score."""
+    return np.flatnonzero(wanted)[np.argsort(-scores[wanted], kind="stable")]

@@ -1,0 +1,109 @@
+"""An image's class as people write it down: COCO, a CSV of file and label, or a folder a class."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pseudolabel.errors import Fault
+from pseudolabel.formats.coco import Contract, no_dataset, parse_coco
+from pseudolabel.formats.images import IMAGES, images_below
+from pseudolabel.records import Annotations, Category, Dataset, Images
+
+COLUMNS = ["file", "label"]
+
+Pairs = list[tuple[str, str]]
+"""File name, relative to images/, and name of its class."""
+
+
+def read_classes(
+    root: Path, split: str, categories: tuple[Category, ...] | None
+) -> tuple[Dataset, list[Fault]] | None:
+    """Return a split's images with one class each, and every fault found; None without the split.
+
+    The first one there counts: <split>.json (COCO), <split>.csv, the folders images/<split>/<class>.
+
+    Args:
+        root: the raw root.
+        split: gold, val or test.
+        categories: gold's classes; None to take them, sorted by name, from this split.
+    """
+    if (root / f"{split}.json").exists():
+        dataset, faults = parse_coco(root / f"{split}.json", Contract.CLASS)
+        return dataset, [*faults, *one_class_each(dataset, f"{split}.json")]
+    if (root / f"{split}.csv").exists():
+        pairs, faults = parse_csv(root / f"{split}.csv")
+        dataset, found = dataset_of(pairs, categories, f"{split}.csv")
+        return dataset, [*faults, *found]
+    folder = root / IMAGES / split
+    if folder.is_dir():
+        names = [f"{split}/{name}" for name in images_below(folder)]
+        pairs = [(name, name.split("/")[1]) for name in names if name.count("/") > 1]
+        return dataset_of(pairs, categories, f"{IMAGES}/{split}")
+    return None
+
+
+def one_class_each(dataset: Dataset, file: str) -> Iterable[Fault]:
+    """Yield a fault for every image that has more than one annotation."""
+    counts = Counter(dataset.annotations.image_ids.tolist())
+    for image_id, count in sorted(counts.items()):
+        if count > 1:
+            yield Fault(file, f"image id {image_id}", "one annotation, its class", f"{count}")
+
+
+def parse_csv(path: Path) -> tuple[Pairs, list[Fault]]:
+    """Return the rows of a CSV with the columns `file` and `label`, and every fault found."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.reader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        return [], [Fault(path.name, "", "a CSV in UTF-8", str(error))]
+    if not rows or [it.strip() for it in rows[0]] != COLUMNS:
+        found = ",".join(rows[0]) if rows else "nothing"
+        return [], [Fault(path.name, "line 1", "the columns file,label", found)]
+    faults, pairs = [], {}
+    for number, row in enumerate(rows[1:], start=2):
+        record = f"line {number}"
+        if len(row) != 2 or not all(it.strip() for it in row):
+            faults.append(
+                Fault(path.name, record, "a file and a label", ",".join(row) or "nothing")
+            )
+        elif row[0].strip() in pairs:
+            faults.append(Fault(path.name, record, "a file of its own", f"{row[0]!r} again"))
+        else:
+            pairs[row[0].strip()] = row[1].strip()
+    return list(pairs.items()), faults
+
+
+def dataset_of(
+    pairs: Pairs, categories: tuple[Category, ...] | None, file: str
+) -> tuple[Dataset, list[Fault]]:
+    """Return pairs as a dataset whose images have yet to be measured (width and height 0)."""
+    if categories is None:
+        names = sorted({label for _, label in pairs})
+        categories = tuple(Category(number, name) for number, name in enumerate(names, start=1))
+    known = {category.name: category.id for category in categories}
+    expected = f"one of gold's classes, {', '.join(known)}"
+    faults = [
+        Fault(file, name, expected, repr(label)) for name, label in pairs if label not in known
+    ]
+    if not pairs:
+        faults.append(Fault(file, "", "at least one image with its class", "none"))
+    if faults:
+        return no_dataset(), faults
+    count = len(pairs)
+    ids = np.arange(1, count + 1)
+    images = Images.build(ids.tolist(), [name for name, _ in pairs], [0] * count, [0] * count)
+    annotations = Annotations.gold(
+        ids.tolist(),
+        ids.tolist(),
+        [known[label] for _, label in pairs],
+        np.full((count, 4), np.nan, np.float32),
+        np.full(count, np.nan, np.float32),
+        [False] * count,
+    )
+    return Dataset(images, annotations, categories), []

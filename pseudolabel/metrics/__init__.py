@@ -1,0 +1,1 @@
+"""How good predictions are, by the definitions that each field uses."""

@@ -1,0 +1,1 @@
+"""params.yaml as validated models: unknown keys fail, all faults are told at once."""

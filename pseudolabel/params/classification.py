@@ -1,0 +1,51 @@
+"""What only classification has in params.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pseudolabel.params.sections import (
+    Params,
+    PseudoLabel,
+    Section,
+    Some,
+    Threshold,
+    Train,
+    Views,
+)
+
+
+class ClassificationTrain(Train):
+    """The schedule, with what mixes or softens the labels of a batch."""
+
+    mixup: Annotated[float, Field(ge=0)]
+    cutmix: Annotated[float, Field(ge=0)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+
+
+class ClassificationLabel(PseudoLabel):
+    """How the champion labels the pool, with a mirrored view on request."""
+
+    flip: bool
+
+    @property
+    def views(self) -> Views:
+        """The plain view, and the mirrored one on request."""
+        return Views(flip=self.flip)
+
+
+class ClassificationFilter(Section):
+    """Which images get a silver label."""
+
+    score: Threshold
+    max_per_class: Some | None
+
+
+class ClassificationParams(Params):
+    """The parameters of classification."""
+
+    train: ClassificationTrain
+    pseudo_label: ClassificationLabel
+    filter: ClassificationFilter

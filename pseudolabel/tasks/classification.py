@@ -1,0 +1,19 @@
+"""Classification: one class for every image."""
+
+from pseudolabel.filters.images import ImageRule
+from pseudolabel.formats.classes import read_classes
+from pseudolabel.metrics.images import ImageScorer
+from pseudolabel.sample.scenes import draw_portrait
+from pseudolabel.sample.writing import write_classes, write_sample
+from pseudolabel.tasks.task import Task, labels_in_coco_alone
+
+TASK = Task(
+    name="classification",
+    headline=("top1", "top5", "macro_f1", "ece"),
+    empty_counts=False,
+    write_sample=lambda root, sample: write_sample(root, sample, draw_portrait, write_classes),
+    read_split=read_classes,
+    write_labels=labels_in_coco_alone,
+    make_rule=ImageRule.over,
+    scorer=lambda truth, _, __: ImageScorer(truth),
+)

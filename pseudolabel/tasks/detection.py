@@ -1,0 +1,20 @@
+"""Object detection: a box and a class for every object."""
+
+from pseudolabel.filters.objects import BoxRule
+from pseudolabel.formats.coco import Contract
+from pseudolabel.formats.raw import read_coco_split
+from pseudolabel.metrics.objects import BoxScorer
+from pseudolabel.sample.scenes import draw_scene
+from pseudolabel.sample.writing import write_boxes, write_sample
+from pseudolabel.tasks.task import Task, labels_in_coco_alone
+
+TASK = Task(
+    name="detection",
+    headline=("mAP", "mAP_50", "mAP_75"),
+    empty_counts=True,
+    write_sample=lambda root, sample: write_sample(root, sample, draw_scene, write_boxes),
+    read_split=read_coco_split(Contract.BOX),
+    write_labels=labels_in_coco_alone,
+    make_rule=lambda _, categories, section, __: BoxRule(categories, section),
+    scorer=lambda truth, _, params: BoxScorer(truth, params.evaluate.max_boxes),
+)
