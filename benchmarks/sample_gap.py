@@ -2,12 +2,14 @@
 
     python -m benchmarks.sample_gap   # as in docs/benchmarks.md, two trainings
 
-Both have the model, iterations and first weights of params.yaml; the second one's gold is gold
-and oracle.json together. Judged on the sample's val and test.
+Both have the task, model, iterations and first weights of params.yaml; the second one's gold is
+gold and the oracle's labels together, but for one image, which is left as the pool. Judged on the
+sample's val and test.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +18,15 @@ import numpy as np
 
 from pseudolabel.engines.evaluating import judge
 from pseudolabel.engines.training import train
+from pseudolabel.files import remove
 from pseudolabel.formats.coco import read_coco, write_coco
-from pseudolabel.params import load_params
+from pseudolabel.formats.label_maps import MASKS
+from pseudolabel.params.loading import load_params
+from pseudolabel.prepare import prepare
 from pseudolabel.records import Annotations, Dataset, Images
+from pseudolabel.sample.writing import ORACLE
+from pseudolabel.split import of_images
+from pseudolabel.tasks import TASKS
 
 
 def together(one: Dataset, other: Dataset) -> Dataset:
@@ -30,20 +38,38 @@ def together(one: Dataset, other: Dataset) -> Dataset:
     return Dataset(Images(*columns), annotations, one.categories)
 
 
+def with_all_labels(root: Path, output: Path) -> Path:
+    """Copy a sample to `output`, its gold being all but one of the images that have labels."""
+    shutil.copytree(root, output)
+    gold, oracle = (read_coco(root / f"{name}.json") for name in ("gold", ORACLE))
+    revealed = of_images(oracle, np.arange(len(oracle.images)) > 0)
+    write_coco(output / "gold.json", together(gold, revealed))
+    if (root / MASKS).is_dir():
+        shutil.copytree(root / f"{ORACLE}_{MASKS}", output / MASKS, dirs_exist_ok=True)
+    remove(output / f"{ORACLE}.json")
+    return output
+
+
 def main() -> None:
     """Train, judge and print."""
     params = load_params()
-    root = params.data.root
-    gold, oracle = (read_coco(root / f"{name}.json") for name in ("gold", "oracle"))
-    arms = {"gold alone": gold, "all true labels": together(gold, oracle)}
+    task = TASKS[params.task]
     with tempfile.TemporaryDirectory() as name:
-        for label, dataset in arms.items():
-            data = Path(name) / label
-            write_coco(data / "gold.json", dataset)
-            train(data, data / "model", params)
-            row, _ = judge(data / "model", root, params)
-            scores = ", ".join(f"{split} mAP {row[split]['mAP']:.4f}" for split in ("val", "test"))
-            print(f"{label}, {len(dataset.images)} images: {scores}")
+        folder = Path(name)
+        roots = {
+            "gold alone": params.data.root,
+            "all true labels": with_all_labels(params.data.root, folder / "all"),
+        }
+        for label, root in roots.items():
+            data = folder / label
+            own = params.model_copy(update={"data": params.data.model_copy(update={"root": root})})
+            prepare(root, data, task, params.prepare.val_share, params.seed)
+            train(data, data / "model", own)
+            row, _ = judge(data / "model", data, own)
+            metric = row["headline"][0]
+            scores = ", ".join(f"{it} {metric} {row[it][metric]:.4f}" for it in ("val", "test"))
+            images = row["data"]["gold"]["images"]
+            print(f"{label}, {images} images: {scores}", flush=True)
 
 
 if __name__ == "__main__":

@@ -32,9 +32,10 @@ def decode(counts: Counts, height: int, width: int) -> NDArray[np.bool_]:
 
 def areas(counts: Counts, height: int, width: int) -> NDArray[np.float32]:
     """Return the (n,) pixels that each mask has."""
-    if not len(counts):
-        return np.empty(0, np.float32)
-    return np.asarray(coco_masks.area(runs_of(counts, height, width)), np.float32)
+    # pycocotools 2.0.11 with numpy 2 takes 255 masks at once, and fails on more.
+    parts = [counts[begin : begin + 255] for begin in range(0, len(counts), 255)]
+    found = [coco_masks.area(runs_of(part, height, width)) for part in parts]
+    return np.concatenate([np.empty(0), *found]).astype(np.float32)
 
 
 def boxes_xyxy(counts: Counts, height: int, width: int) -> NDArray[np.float32]:

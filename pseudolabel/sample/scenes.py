@@ -16,7 +16,6 @@ from pseudolabel.records import Category
 
 KINDS = (Category(1, "disc"), Category(2, "rod"), Category(3, "star"))
 PARTICLES = (5, 25)
-RADIUS = (5.0, 12.0)
 OUT_OF_FOCUS = 0.35
 LEAST_VISIBLE = 0.35
 """Share of a particle that must stay uncovered for it to be labelled."""
@@ -33,6 +32,23 @@ FREQUENCIES = (0.3, 0.25, 0.15, 0.12, 0.1, 0.08)
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How easily particles are told apart.
+
+    Attributes:
+        radius: smallest and largest, pixels.
+        contrast: factor of their difference to the ground.
+    """
+
+    radius: tuple[float, float] = (5.0, 12.0)
+    contrast: float = 1.0
+
+
+FINE = Style()
+COARSE = Style(radius=(9.0, 18.0), contrast=2.0)
 
 
 @dataclass(frozen=True)
@@ -65,26 +81,26 @@ class Scene:
     classes: NDArray[np.uint8]
 
 
-def draw_scene(rng: np.random.Generator, width: int, height: int) -> Scene:
+def draw_scene(rng: np.random.Generator, width: int, height: int, style: Style = FINE) -> Scene:
     """Return one image with 5 to 25 particles to be seen, later ones on top of earlier ones."""
     while True:
-        scene = draw_particles(rng, width, height)
+        scene = draw_particles(rng, width, height, style)
         if len(scene.particles) >= PARTICLES[0]:
             return scene
 
 
-def draw_particles(rng: np.random.Generator, width: int, height: int) -> Scene:
+def draw_particles(rng: np.random.Generator, width: int, height: int, style: Style) -> Scene:
     """Return one image of 5 to 25 particles, some of which others may cover."""
     ground = draw_ground(rng, width, height)
     light = rng.uniform(0, 2 * np.pi)
     particles: list[tuple[int, NDArray[np.bool_]]] = []
     for _ in range(rng.integers(PARTICLES[0], PARTICLES[1] + 1)):
         category_id = int(rng.choice([1, 1, 1, 2, 2, 3]))
-        outline = draw_outline(rng, category_id, width, height)
+        outline = draw_outline(rng, category_id, width, height, style)
         if outline.sum() < 30:
             continue
         focus = rng.uniform(1.2, 2.6) if rng.random() < OUT_OF_FOCUS else rng.uniform(0.3, 0.8)
-        ground = lay_on(rng, ground, outline, light, focus)
+        ground = lay_on(rng, ground, outline, light, focus, style)
         particles.append((category_id, outline))
     image = with_noise(rng, ground)
     classes = np.zeros((height, width), np.uint8)
@@ -98,9 +114,9 @@ def draw_portrait(rng: np.random.Generator, width: int, height: int) -> Scene:
     ground = draw_ground(rng, width, height)
     light = rng.uniform(0, 2 * np.pi)
     for _ in range(rng.integers(0, 4)):
-        bit = draw_outline(rng, 1, width, height)
+        bit = draw_outline(rng, 1, width, height, FINE)
         if bit.any():
-            ground = lay_on(rng, ground, bit, light, rng.uniform(1.2, 2.6))
+            ground = lay_on(rng, ground, bit, light, rng.uniform(1.2, 2.6), FINE)
     category_id = int(rng.choice(len(SPECIMENS), p=FREQUENCIES)) + 1
     side = min(width, height)
     centre = np.array([width, height]) * rng.uniform(0.4, 0.6, 2)
@@ -109,7 +125,7 @@ def draw_portrait(rng: np.random.Generator, width: int, height: int) -> Scene:
     points = outline_points(min(category_id, 3), radius, turn, tips)
     outline = filled(centre + points, width, height)
     focus = rng.uniform(1.2, 2.6) if rng.random() < OUT_OF_FOCUS else rng.uniform(0.3, 0.8)
-    ground = lay_on(rng, ground, outline, light, focus)
+    ground = lay_on(rng, ground, outline, light, focus, COARSE)
     classes = np.where(outline, category_id, 0).astype(np.uint8)
     return Scene(with_noise(rng, ground), [Particle(category_id, outline, outline)], classes)
 
@@ -132,11 +148,11 @@ def draw_ground(rng: np.random.Generator, width: int, height: int) -> NDArray[np
 
 
 def draw_outline(
-    rng: np.random.Generator, category_id: int, width: int, height: int
+    rng: np.random.Generator, category_id: int, width: int, height: int, style: Style
 ) -> NDArray[np.bool_]:
     """Return the (h, w) mask of one particle: 1 a disc, 2 a rod, 3 a star."""
     centre = rng.uniform((0, 0), (width, height))
-    radius, turn = rng.uniform(*RADIUS), rng.uniform(0, 2 * np.pi)
+    radius, turn = rng.uniform(*style.radius), rng.uniform(0, 2 * np.pi)
     tips = int(rng.integers(4, 7)) if category_id == 3 else 0
     return filled(centre + outline_points(category_id, radius, turn, tips), width, height)
 
@@ -174,13 +190,14 @@ def lay_on(
     outline: NDArray[np.bool_],
     light: float,
     focus: float,
+    style: Style,
 ) -> NDArray[np.float64]:
     """Return the ground with one particle on it, lit from one side, blurred by `focus` pixels."""
     height, width = outline.shape
     y, x = np.mgrid[0:height, 0:width]
     x1, y1, x2, y2 = box_of(outline)
     across = (x - (x1 + x2) / 2) * np.cos(light) + (y - (y1 + y2) / 2) * np.sin(light)
-    contrast = rng.choice([-1, 1]) * rng.uniform(12, 40)
+    contrast = style.contrast * rng.choice([-1, 1]) * rng.uniform(12, 40)
     shade = contrast + rng.uniform(6, 18) * across / max(x2 - x1, y2 - y1)
     alpha = cv2.GaussianBlur(outline.astype(np.float64), (0, 0), focus)
     return ground + (alpha * shade)[..., None] * rng.uniform(0.85, 1.15, 3)

@@ -1,9 +1,11 @@
 """Semantic segmentation: a class for every pixel."""
 
+from functools import partial
+
 from pseudolabel.filters.pixels import PixelRule
 from pseudolabel.formats.label_maps import read_label_maps, write_label_maps
 from pseudolabel.metrics.pixels import PixelScorer
-from pseudolabel.sample.scenes import draw_scene
+from pseudolabel.sample.scenes import COARSE, draw_scene
 from pseudolabel.sample.writing import write_maps, write_sample
 from pseudolabel.tasks.task import Task
 
@@ -11,7 +13,9 @@ TASK = Task(
     name="semantic",
     headline=("mIoU", "mAcc", "aAcc"),
     empty_counts=False,
-    write_sample=lambda root, sample: write_sample(root, sample, draw_scene, write_maps),
+    write_sample=lambda root, sample: write_sample(
+        root, sample, partial(draw_scene, style=COARSE), write_maps
+    ),
     read_split=read_label_maps,
     write_labels=write_label_maps,
     make_rule=lambda _, categories, section, number: PixelRule(categories, section, number),

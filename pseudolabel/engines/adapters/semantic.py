@@ -14,7 +14,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.config import Config, ConfigDict
 
 from pseudolabel.engines.adapter import Pipeline, Request, RowsWriter, View
-from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
+from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped, walk
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.label_maps import map_path
 from pseudolabel.formats.prediction_maps import write_prediction_maps
@@ -101,6 +101,10 @@ class SemanticAdapter:
         for part in heads_of(model):
             # One output a class, also where there are two: a confidence is a softmax.
             part.pop("out_channels", None)
+        for part in walk(model):
+            if part.get("type") == "CrossEntropyLoss":
+                # Silver has unlabelled pixels: they are not to thin out the loss of the others.
+                part["avg_non_ignore"] = True
         model.data_preprocessor.size, model.data_preprocessor.size_divisor = None, DIVISOR
         model.data_preprocessor.pop("test_cfg", None)
         model.test_cfg = {"mode": "whole"}
