@@ -8,8 +8,18 @@ from pseudolabel.history import best_round, gain
 
 
 def row(number, val, test=None, silver=None):
-    scores = {"mAP_50": val + 0.2, "mAP_75": val + 0.1, "by_class": {"disc": val, "rod": None}}
-    made = {"round": number, "val": scores | {"mAP": val}, "gain": None, "champion": 0}
+    scores = {
+        "mAP_50": val + 0.2,
+        "mAP_75": val + 0.1,
+        "by_class": {"AP": {"disc": val, "rod": None}},
+    }
+    made = {
+        "headline": ["mAP", "mAP_50", "mAP_75"],
+        "round": number,
+        "val": scores | {"mAP": val},
+        "gain": None,
+        "champion": 0,
+    }
     made |= {"weights_mb": 3.4, "data": {"gold": {"images": 4, "annotations": 9}}}
     if test is not None:
         made["test"] = scores | {"mAP": test}
@@ -52,6 +62,7 @@ def test_compare_writes_metrics_table_and_plots(tmp_path):
     with (tmp_path / "report" / "rounds.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [it["val.mAP"] for it in rows] == ["0.3", "0.4", "0.35"]
+    assert [it["val"] for it in rows] == ["0.3", "0.4", "0.35"]
     assert orjson.loads((tmp_path / "metrics.json").read_bytes()) == flat_metrics(HISTORY)
     with (tmp_path / "report" / "classes.csv").open() as stream:
         assert len(list(csv.DictReader(stream))) == 3 * 2 * 2

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pseudolabel.errors import ParamsError
-from pseudolabel.filters import IMAGE_REASONS, filter_predictions, thresholds_of
-from pseudolabel.params import Filter
+from pseudolabel.filters.counts import thresholds_of
+from pseudolabel.filters.objects import IMAGE_REASONS, BoxRule
+from pseudolabel.params.detection import ObjectFilter
 from tests.builders import CATEGORIES, images, predictions, random_predictions, same_rows
 
 OPEN = {
@@ -21,7 +22,7 @@ OPEN = {
 def run(found, image_count=3, unreadable=(), **section):
     pool = images(image_count)
     broken = np.isin(pool.ids, list(unreadable))
-    return filter_predictions(found, pool, broken, CATEGORIES, Filter(**(OPEN | section)))
+    return BoxRule(CATEGORIES, ObjectFilter(**(OPEN | section))).judge_rows(found, pool, broken)
 
 
 ROWS = [
@@ -67,7 +68,7 @@ def test_the_report_says_why_by_class():
         "out": 1,
         "dropped": {"unreadable": 1, "min_boxes": 1, "max_boxes": 0},
     }
-    assert judged.boxes_left.tolist() == [2, 1, 0]
+    assert judged.left.tolist() == [2, 1, 0]
     assert [IMAGE_REASONS[it] if it >= 0 else "" for it in judged.image_reasons] == [
         "",
         "min_boxes",

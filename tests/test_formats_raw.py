@@ -6,12 +6,17 @@ import pytest
 from PIL import Image
 
 from pseudolabel.errors import DataError
-from pseudolabel.formats.raw import read_raw
+from pseudolabel.formats.coco import Contract
+from pseudolabel.formats.raw import read_coco_split, read_raw
 from tests.builders import coco, raw_root, write_image, write_json
 
 
+def read(root):
+    return read_raw(root, read_coco_split(Contract.BOX))
+
+
 def test_a_sound_root_is_read(tmp_path):
-    raw = read_raw(raw_root(tmp_path, gold_count=3, pool_count=2, val=1, test=2))
+    raw = read(raw_root(tmp_path, gold_count=3, pool_count=2, val=1, test=2))
     assert (len(raw.gold.images), len(raw.val.images), len(raw.test.images)) == (3, 1, 2)
     assert raw.pool.file_names.tolist() == ["pool/0.png", "pool/1.png"]
     assert len(set(raw.gold.images.hashes)) == 3
@@ -21,13 +26,13 @@ def test_pool_json_names_the_pool(tmp_path):
     root = raw_root(tmp_path, pool_count=3)
     content = coco(["pool/1.png"], first_id=50)
     write_json(root / "pool.json", content | {"annotations": []})
-    assert read_raw(root).pool.file_names.tolist() == ["pool/1.png"]
+    assert read(root).pool.file_names.tolist() == ["pool/1.png"]
 
 
 def test_an_unreadable_file_of_the_pool_is_set_aside(tmp_path):
     root = raw_root(tmp_path, pool_count=2)
     (root / "images" / "pool" / "0.png").write_bytes(b"no image")
-    raw = read_raw(root)
+    raw = read(root)
     assert raw.unreadable == ["pool/0.png"]
     assert raw.pool.file_names.tolist() == ["pool/1.png"]
 
@@ -107,7 +112,7 @@ FAULTS = [
     (
         "no gold",
         lambda root: (root / "gold.json").unlink(),
-        "gold.json: expected a readable file, found No such file or directory",
+        "gold: expected gold labels, such as gold.json, found none",
     ),
 ]
 
@@ -117,7 +122,7 @@ def test_each_fault_names_file_record_expected_and_found(tmp_path, spoil, messag
     root = raw_root(tmp_path, gold_count=2)
     spoil(root)
     with pytest.raises(DataError, match=re.escape(message)):
-        read_raw(root)
+        read(root)
 
 
 def test_faults_of_all_files_are_told_at_once(tmp_path):
@@ -128,7 +133,7 @@ def test_faults_of_all_files_are_told_at_once(tmp_path):
     content["annotations"][1]["category_id"] = 7
     write_json(root / "gold.json", content)
     with pytest.raises(DataError) as caught:
-        read_raw(root)
+        read(root)
     assert [fault.file for fault in caught.value.faults] == ["gold.json", "gold.json", "val.json"]
 
 
@@ -141,4 +146,4 @@ def test_a_picture_taken_sideways_has_the_size_it_is_shown_in(tmp_path):
     Image.fromarray(pixels).save(path, exif=exif)
     write_json(root / "gold.json", coco(["gold/0.jpg"], width=40, height=30))
     assert cv2.imread(str(path)).shape == (30, 40, 3)
-    assert read_raw(root).gold.images.widths.tolist() == [40]
+    assert read(root).gold.images.widths.tolist() == [40]

@@ -8,9 +8,16 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pseudolabel.metrics import coco_results, detection_metrics, xywh
+from pseudolabel.metrics.objects import BoxScorer, coco_results, xywh
 from pseudolabel.records import Annotations, Dataset
 from tests.builders import CATEGORIES, dataset, images, predictions, random_predictions
+
+
+def detection_metrics(truth, found, max_boxes):
+    scorer = BoxScorer(truth, max_boxes)
+    scorer.add(found)
+    overall, by_class = scorer.result()
+    return overall, by_class["AP"]
 
 
 def random_truth(rng):
@@ -56,7 +63,7 @@ def by_pycocotools(truth, found):
             ],
         }
         coco.createIndex()
-        evaluation = COCOeval(coco, coco.loadRes(coco_results(found)), "bbox")
+        evaluation = COCOeval(coco, coco.loadRes(coco_results(truth, found)), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from pseudolabel.errors import ParamsError
-from pseudolabel.params import load_params
+from pseudolabel.params.loading import load_params
 
 SHIPPED = Path(__file__).parents[1] / "params.yaml"
 
@@ -20,6 +20,7 @@ def changed(tmp_path, **changes):
         inner[key] = value
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    (tmp_path / "configs").symlink_to(SHIPPED.parent / "configs")
     return path
 
 
@@ -31,7 +32,11 @@ def test_the_shipped_params_are_valid():
 
 FAULTS = [
     ("unknown key", {"train__epochs": 3}, "train.epochs: Extra inputs are not permitted, found 3"),
-    ("a task that does not exist", {"task": "pose"}, "task: Input should be 'detection'"),
+    (
+        "a task that does not exist",
+        {"task": "pose"},
+        "task: expected one of detection, instance, semantic, classification, found 'pose'",
+    ),
     ("a round beyond the last", {"round": 10}, "round: Input should be less than or equal to 9"),
     (
         "a threshold above 1",
@@ -39,6 +44,11 @@ FAULTS = [
         "Input should be less than or equal to 1, found 1.5",
     ),
     ("no batch", {"train__batch_size": 0}, "train.batch_size: Input should be greater"),
+    (
+        "a key of another task",
+        {"filter__min_confident": 0.5},
+        "filter.min_confident: Extra inputs are not permitted, found 0.5",
+    ),
     ("boxes", {"filter__min_boxes": 200}, "filter: min_boxes must not be above max_boxes (100)"),
     (
         "a threshold under the floor",

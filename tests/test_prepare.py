@@ -5,18 +5,22 @@ import orjson
 import pytest
 
 from pseudolabel.errors import DataError
-from pseudolabel.formats.coco import read_coco
+from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.prepare import prepare
 from pseudolabel.split import split_off
+from pseudolabel.tasks import TASKS
 from tests.builders import dataset, raw_root
 
 SPLITS = ("gold", "val", "test", "pool")
 
 
-def prepared(root, output, val_share=0.25, seed=0):
-    prepare(root, output, val_share, seed)
+DETECTION = TASKS["detection"]
+
+
+def prepared(root, output, val_share=0.25, seed=0, task=DETECTION):
+    prepare(root, output, task, val_share, seed)
     report = orjson.loads((output / "report.json").read_bytes())
-    return {split: read_coco(output / f"{split}.json") for split in SPLITS}, report
+    return {split: read_coco(output / split / FILE) for split in SPLITS}, report
 
 
 def test_val_is_split_off_gold_where_there_is_none(tmp_path):
@@ -69,9 +73,9 @@ def test_copies_of_val_and_test_leave_gold_and_pool(tmp_path):
 def test_the_same_data_and_seed_give_the_same_bytes(tmp_path):
     root = raw_root(tmp_path / "raw", gold_count=8)
     for name in ("one", "two"):
-        prepare(root, tmp_path / name, 0.25, seed=3)
+        prepare(root, tmp_path / name, DETECTION, 0.25, seed=3)
     for split in SPLITS:
-        file = f"{split}.json"
+        file = f"{split}/{FILE}"
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
@@ -88,17 +92,17 @@ def test_nothing_is_written_when_the_data_has_faults(tmp_path):
     root = raw_root(tmp_path / "raw")
     (root / "images" / "gold" / "1.png").unlink()
     with pytest.raises(DataError):
-        prepare(root, tmp_path / "out", 0.25, 0)
+        prepare(root, tmp_path / "out", DETECTION, 0.25, 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
 def test_an_empty_pool_is_refused(tmp_path):
     root = raw_root(tmp_path / "raw", pool_count=0)
     with pytest.raises(DataError, match="pool: expected at least one image"):
-        prepare(root, tmp_path / "out", 0.25, 0)
+        prepare(root, tmp_path / "out", DETECTION, 0.25, 0)
 
 
 def test_too_few_gold_images_to_split_val_off(tmp_path):
     root = raw_root(tmp_path / "raw", gold_count=1)
     with pytest.raises(DataError, match="enough to split val off, found 1 image and a share"):
-        prepare(root, tmp_path / "out", 0.25, 0)
+        prepare(root, tmp_path / "out", DETECTION, 0.25, 0)

@@ -1,28 +1,39 @@
 import cv2
 import numpy as np
+import pytest
 
 from pseudolabel.formats.coco import read_coco
 from pseudolabel.formats.raw import read_raw
-from pseudolabel.params import Sample
-from pseudolabel.sample import LEAST_VISIBLE, PARTICLES, box_of, draw_scene, write_sample
+from pseudolabel.params.sections import Sample
+from pseudolabel.sample.scenes import (
+    LEAST_VISIBLE,
+    PARTICLES,
+    SPECIMENS,
+    box_of,
+    draw_portrait,
+    draw_scene,
+)
+from pseudolabel.tasks import TASKS
 
 SMALL = Sample(seed=1, gold=3, val=2, test=2, pool=4, width=96, height=80)
 
 
-def test_the_sample_is_sound_raw_data(tmp_path):
-    write_sample(tmp_path / "sample", SMALL)
-    raw = read_raw(tmp_path / "sample")
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_the_sample_is_sound_raw_data(tmp_path, task):
+    task.write_sample(tmp_path / "sample", SMALL)
+    raw = read_raw(tmp_path / "sample", task.read_split)
     assert (len(raw.gold.images), len(raw.val.images), len(raw.test.images)) == (3, 2, 2)
     oracle = read_coco(tmp_path / "sample" / "oracle.json")
     assert raw.pool.file_names.tolist() == oracle.images.file_names.tolist()
     assert cv2.imread(str(tmp_path / "sample" / "images" / "0001.png")).shape == (80, 96, 3)
 
 
-def test_the_same_seed_gives_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_the_same_seed_gives_the_same_bytes(tmp_path, task):
     for name in ("one", "two"):
-        write_sample(tmp_path / name, SMALL)
+        task.write_sample(tmp_path / name, SMALL)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
-    assert len(files) == 11 + 4
+    assert len(files) == 11 + 4 + 11 * (task.name == "semantic")
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
@@ -30,10 +41,10 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 def test_scenes_have_all_classes_and_5_to_25_particles():
     rng = np.random.default_rng(0)
     scenes = [draw_scene(rng, 192, 160) for _ in range(30)]
-    counts = [len(scene.masks) for scene in scenes]
+    counts = [len(scene.particles) for scene in scenes]
     assert PARTICLES[0] <= min(counts) < 9
     assert 18 < max(counts) <= PARTICLES[1]
-    classes = [it for scene in scenes for it in scene.category_ids]
+    classes = [it.category_id for scene in scenes for it in scene.particles]
     assert set(classes) == {1, 2, 3}
     assert all(0 < classes.count(it) < len(classes) * 0.6 for it in (1, 2, 3))
 
@@ -41,11 +52,23 @@ def test_scenes_have_all_classes_and_5_to_25_particles():
 def test_particles_that_others_cover_are_not_labelled():
     rng = np.random.default_rng(0)
     for scene in (draw_scene(rng, 96, 80) for _ in range(10)):
-        for index, mask in enumerate(scene.masks):
-            above = np.zeros_like(mask)
-            for later in scene.masks[index + 1 :]:
-                above |= later
-            assert (mask & ~above).sum() >= LEAST_VISIBLE * mask.sum()
+        for index, particle in enumerate(scene.particles):
+            above = np.zeros_like(particle.whole)
+            for later in scene.particles[index + 1 :]:
+                above |= later.whole
+            assert not (particle.visible & above).any()
+            assert particle.visible.sum() >= LEAST_VISIBLE * particle.whole.sum()
+            topmost = scene.classes[particle.visible]
+            assert (topmost == particle.category_id).all()
+
+
+def test_portraits_have_one_particle_of_any_class():
+    rng = np.random.default_rng(0)
+    scenes = [draw_portrait(rng, 64, 64) for _ in range(100)]
+    assert all(len(scene.particles) == 1 for scene in scenes)
+    classes = [scene.particles[0].category_id for scene in scenes]
+    assert set(classes) == {category.id for category in SPECIMENS}
+    assert classes.count(1) > 2 * classes.count(6)
 
 
 def test_a_box_is_the_mask_s():

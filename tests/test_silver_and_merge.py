@@ -5,14 +5,17 @@ import pytest
 from pseudolabel.errors import DataError, SilverError
 from pseudolabel.files import write_json
 from pseudolabel.formats import tables
-from pseudolabel.formats.coco import read_coco, write_coco
+from pseudolabel.formats.coco import FILE, read_coco, write_coco
 from pseudolabel.merge import merge
-from pseudolabel.params import Filter
+from pseudolabel.params.detection import ObjectFilter
 from pseudolabel.records import Annotations, Dataset
 from pseudolabel.silver import write_silver
+from pseudolabel.tasks import TASKS
 from tests import builders
 
-SECTION = Filter(score=0.5, nms_iou=0.9, min_side=1, edge_margin=None, min_boxes=1, max_boxes=100)
+SECTION = ObjectFilter(
+    score=0.5, nms_iou=0.9, min_side=1, edge_margin=None, min_boxes=1, max_boxes=100
+)
 SHARD = 4
 
 
@@ -20,10 +23,15 @@ SHARD = 4
 def prepared(tmp_path):
     """Gold images 1 to 4 and a pool of 11 to 20."""
     folder = tmp_path / "prepared"
-    write_coco(folder / "gold.json", builders.dataset(4))
+    write_coco(folder / "gold" / FILE, builders.dataset(4))
     pool = Dataset(builders.images(10, first_id=11), Annotations.empty(), builders.CATEGORIES)
-    write_coco(folder / "pool.json", pool)
+    write_coco(folder / "pool" / FILE, pool)
     return folder
+
+
+def make_silver(tmp_path, prepared, section=SECTION):
+    rule = TASKS["detection"].make_rule
+    write_silver(prepared / "pool", tmp_path / "predictions", tmp_path / "silver", section, rule)
 
 
 def write_predictions(folder, found, unreadable=()):
@@ -58,7 +66,7 @@ def test_a_damaged_shard_is_named(tmp_path):
 def test_silver_holds_what_the_filters_keep_and_the_report_adds_up(tmp_path, prepared):
     found = some_predictions()
     write_predictions(tmp_path / "predictions", found, unreadable=["0020.png"])
-    write_silver(prepared / "pool.json", tmp_path / "predictions", tmp_path / "silver", SECTION)
+    make_silver(tmp_path, prepared)
     silver = tables.read_shards(tmp_path / "silver")
     assert silver.scores.min() >= 0.5
     report = orjson.loads((tmp_path / "silver" / "report.json").read_bytes())
@@ -73,8 +81,8 @@ def test_silver_holds_what_the_filters_keep_and_the_report_adds_up(tmp_path, pre
 def test_no_silver_at_all_stops_with_the_report_in_place(tmp_path, prepared):
     write_predictions(tmp_path / "predictions", some_predictions())
     section = SECTION.model_copy(update={"score": 1.0})
-    with pytest.raises(SilverError, match="no silver label is left of 60 predictions"):
-        write_silver(prepared / "pool.json", tmp_path / "predictions", tmp_path / "silver", section)
+    with pytest.raises(SilverError, match="no silver label is left of 60 predicted annotations"):
+        make_silver(tmp_path, prepared, section)
     report = orjson.loads((tmp_path / "silver" / "report.json").read_bytes())
     assert sum(report["annotations"]["dropped"]["score"].values()) == 60
 
@@ -83,42 +91,42 @@ def test_silver_of_one_class_only_stops(tmp_path, prepared):
     found = some_predictions()
     write_predictions(tmp_path / "predictions", found[found.category_ids == 2])
     with pytest.raises(SilverError, match="are 'rod', one of 3 classes"):
-        write_silver(prepared / "pool.json", tmp_path / "predictions", tmp_path / "silver", SECTION)
+        make_silver(tmp_path, prepared)
 
 
 def merged(tmp_path, prepared, name="merged"):
     merge(prepared, tmp_path / "silver", tmp_path / name)
-    return [
-        orjson.loads((tmp_path / name / f"{it}.json").read_bytes()) for it in ("gold", "silver")
-    ]
+    return [orjson.loads((tmp_path / name / it / FILE).read_bytes()) for it in ("gold", "silver")]
 
 
 def test_merged_rows_say_where_they_come_from(tmp_path, prepared):
     write_predictions(tmp_path / "predictions", some_predictions())
-    write_silver(prepared / "pool.json", tmp_path / "predictions", tmp_path / "silver", SECTION)
+    make_silver(tmp_path, prepared)
     gold, silver = merged(tmp_path, prepared)
-    assert (tmp_path / "merged" / "gold.json").read_bytes() == (prepared / "gold.json").read_bytes()
+    assert (tmp_path / "merged" / "gold" / FILE).read_bytes() == (
+        prepared / "gold" / FILE
+    ).read_bytes()
     rows = silver["annotations"]
     assert {(it["source"], it["round"], it["teacher"]) for it in rows} == {("silver", 1, "feed")}
     assert all(0.5 <= it["score"] <= 1 for it in rows)
     assert [it["id"] for it in rows] == list(range(5, 5 + len(rows)))
     assert {it["source"] for it in gold["annotations"]} == {"gold"}
-    pool = set(read_coco(prepared / "pool.json").images.ids.tolist())
+    pool = set(read_coco(prepared / "pool" / FILE).images.ids.tolist())
     assert {it["id"] for it in silver["images"]} <= pool
 
 
 def test_merging_again_gives_the_same_bytes(tmp_path, prepared):
     write_predictions(tmp_path / "predictions", some_predictions())
-    write_silver(prepared / "pool.json", tmp_path / "predictions", tmp_path / "silver", SECTION)
+    make_silver(tmp_path, prepared)
     merged(tmp_path, prepared, "one")
     merged(tmp_path, prepared, "two")
-    for file in ("gold.json", "silver.json"):
+    for file in ("gold/coco.json", "silver/coco.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 def test_silver_on_gold_images_is_refused(tmp_path, prepared):
     write_predictions(tmp_path / "predictions", some_predictions())
-    write_silver(prepared / "pool.json", tmp_path / "predictions", tmp_path / "silver", SECTION)
+    make_silver(tmp_path, prepared)
     tables.write_decisions(
         tmp_path / "silver" / tables.DECISIONS, np.array([2, 11]), np.array([1, 1]), ["", ""]
     )
@@ -128,7 +136,7 @@ def test_silver_on_gold_images_is_refused(tmp_path, prepared):
 
 def test_silver_on_an_image_that_was_dropped_is_refused(tmp_path, prepared):
     write_predictions(tmp_path / "predictions", some_predictions())
-    write_silver(prepared / "pool.json", tmp_path / "predictions", tmp_path / "silver", SECTION)
+    make_silver(tmp_path, prepared)
     tables.write_decisions(
         tmp_path / "silver" / tables.DECISIONS, np.array([11]), np.array([1]), [""]
     )
