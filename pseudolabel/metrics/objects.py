@@ -109,8 +109,13 @@ def rows_of(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 def no_results(truth: Dataset) -> dict[str, Any]:
     """Return the images and categories of a split as COCO, without annotations."""
+    columns = {
+        "id": truth.images.ids.tolist(),
+        "width": truth.images.widths.tolist(),
+        "height": truth.images.heights.tolist(),
+    }
     return {
-        "images": [{"id": image_id} for image_id in truth.images.ids.tolist()],
+        "images": rows_of(columns),
         "categories": [{"id": it.id, "name": it.name} for it in truth.categories],
         "annotations": [],
     }

@@ -1,10 +1,12 @@
 """Instance segmentation: a mask and a class for every object."""
 
+from functools import partial
+
 from pseudolabel.filters.objects import MaskRule
 from pseudolabel.formats.coco import Contract
 from pseudolabel.formats.raw import read_coco_split
 from pseudolabel.metrics.objects import MaskScorer
-from pseudolabel.sample.scenes import draw_scene
+from pseudolabel.sample.scenes import COARSE, draw_scene
 from pseudolabel.sample.writing import write_masks, write_sample
 from pseudolabel.tasks.task import Task, labels_in_coco_alone
 
@@ -12,7 +14,9 @@ TASK = Task(
     name="instance",
     headline=("mAP", "mAP_50", "mAP_75", "box_mAP"),
     empty_counts=True,
-    write_sample=lambda root, sample: write_sample(root, sample, draw_scene, write_masks),
+    write_sample=lambda root, sample: write_sample(
+        root, sample, partial(draw_scene, style=COARSE), write_masks
+    ),
     read_split=read_coco_split(Contract.MASK),
     write_labels=labels_in_coco_alone,
     make_rule=lambda _, categories, section, __: MaskRule(categories, section),

@@ -1,20 +1,23 @@
-"""A tiny data set, prepared, and a tiny model that was really trained on it."""
+"""Tiny data sets, prepared, and tiny models that were really trained on them, one a task."""
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pseudolabel.engines.training import train
-from pseudolabel.params import Params, Sample
+from pseudolabel.params.loading import TASKS as SECTIONS
+from pseudolabel.params.loading import filled_in
+from pseudolabel.params.sections import Sample
 from pseudolabel.prepare import prepare
-from pseudolabel.sample import write_sample
+from pseudolabel.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 TINY = {
-    "model": {"config": str(ROOT / "configs/detection/rtmdet_small.py"), "image_size": [96, 96]},
+    "model": {"image_size": [96, 96]},
     "data": {"workers": 0},
     "train": {
         "iterations": 6,
@@ -22,42 +25,81 @@ TINY = {
         "warmup_iterations": 2,
         "checkpoint_every": 2,
     },
-    "pseudo_label": {"batch_size": 4, "shard_images": 4, "score_floor": 0.001},
+    "pseudo_label": {"batch_size": 4, "shard_images": 4},
 }
+FLOOR = {"pseudo_label": {"score_floor": 0.001}}
+SMALL = Sample(seed=3, gold=6, val=3, test=3, pool=10, width=96, height=80)
 
 
-def tiny_params(root, **changes):
-    values = copy.deepcopy(SHIPPED)
-    for section in (TINY, {"data": {"root": str(root)}}, changes):
+def tiny_params(root, task="detection", **changes):
+    values = copy.deepcopy(SHIPPED) | {"task": task}
+    defaults = yaml.safe_load((ROOT / "configs" / f"{task}.yaml").read_text(encoding="utf-8"))
+    values["model"]["config"] = str(ROOT / defaults["model"]["config"])
+    objects = FLOOR if task in ("detection", "instance") else {}
+    for section in (TINY, objects, {"data": {"root": str(root)}}, changes):
         for name, value in section.items():
             values[name].update(value)
-    return Params.model_validate(values)
+    return SECTIONS[task].model_validate(filled_in(values, defaults))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A task with its raw root, prepared data and a model trained on it."""
+
+    task: str
+    root: Path
+    prepared: Path
+    model: Path
+
+    def params(self, **changes):
+        return tiny_params(self.root, self.task, **changes)
+
+
+def trained(task, folder):
+    made = Trained(task, folder / "raw", folder / "prepared", folder / "model")
+    TASKS[task].write_sample(made.root, SMALL)
+    prepare(made.root, made.prepared, TASKS[task], 0.2, seed=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        train(made.prepared, made.model, made.params())
+    return made
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("raw") / "detection"
-    write_sample(folder, Sample(seed=3, gold=6, val=3, test=3, pool=10, width=96, height=80))
-    return folder
+def trained_tasks(tmp_path_factory):
+    """Each task's tiny model, trained when it is first asked for."""
+    made = {}
+
+    def get(task):
+        if task not in made:
+            made[task] = trained(task, tmp_path_factory.mktemp(task))
+        return made[task]
+
+    return get
+
+
+@pytest.fixture
+def any_task(request, trained_tasks):
+    """The tiny model of the task that a test is parametrised with."""
+    return trained_tasks(request.param)
 
 
 @pytest.fixture(scope="session")
-def prepared(root, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("prepared") / "prepared"
-    prepare(root, folder, 0.2, seed=0)
-    return folder
+def root(trained_tasks):
+    return trained_tasks("detection").root
+
+
+@pytest.fixture(scope="session")
+def prepared(trained_tasks):
+    return trained_tasks("detection").prepared
+
+
+@pytest.fixture(scope="session")
+def model(trained_tasks):
+    return trained_tasks("detection").model
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
     """Scratch folders lie below the working folder: each test gets its own."""
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def model(root, prepared, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        train(prepared, folder / "model", tiny_params(root))
-    return folder / "model"

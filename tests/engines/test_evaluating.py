@@ -4,7 +4,7 @@ import pytest
 
 from pseudolabel.engines import evaluating
 from pseudolabel.engines.evaluating import Before, evaluate
-from pseudolabel.files import hash_file
+from pseudolabel.files import hash_file, hash_folder
 from tests.engines.conftest import tiny_params
 
 
@@ -15,7 +15,8 @@ def judged(monkeypatch):
 
     def judge(*_):
         score = next(scores)
-        return {"val": {"mAP": score}, "test": {"mAP": score / 2}}, 12.5
+        row = {"val": {"mAP": score}, "test": {"mAP": score / 2}, "headline": ["mAP"]}
+        return row, 12.5
 
     monkeypatch.setattr(evaluating, "judge", judge)
 
@@ -45,9 +46,9 @@ def test_a_real_model_is_judged_on_val_and_test(root, prepared, model, tmp_path)
     (row,) = json.loads((tmp_path / "evaluation" / "history.json").read_text())
     for split in ("val", "test"):
         assert 0 <= row[split]["mAP"] <= 1
-        assert set(row[split]["by_class"]) == {"disc", "rod", "star"}
+        assert set(row[split]["by_class"]["AP"]) == {"disc", "rod", "star"}
     assert row["weights_mb"] == pytest.approx(
         (model / "weights.pth").stat().st_size / 1e6, abs=1e-3
     )
-    assert row["data"]["gold"]["hash"] == hash_file(prepared / "gold.json")
+    assert row["data"]["gold"]["hash"] == hash_folder(prepared / "gold")
     assert hash_file(tmp_path / "champion" / "weights.pth") == hash_file(model / "weights.pth")

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from pseudolabel.engines.labelling import label_missing_shards, label_pool
-from pseudolabel.engines.predicting import Detector, Predictions, predict_all
+from pseudolabel.engines.adapter import RowsWriter
+from pseudolabel.engines.predicting import Predictions, TrainedModel
 from pseudolabel.formats import tables
-from pseudolabel.formats.coco import read_coco
+from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.records import Annotations
 from tests.builders import images, same_rows
 from tests.engines.conftest import ROOT, tiny_params
+from tests.engines.finding import find_all
 from tests.engines.test_training import wait_for, write_params
 
 
@@ -33,6 +35,9 @@ class OneBoxAnImage:
             boxes = np.tile(np.array([0, 0, 9, 9], np.float32), (len(ids), 1))
             found = Annotations.predicted(ids, np.ones(len(ids)), boxes, ids / 100, 1)
             yield Predictions(found, len(ids), [])
+
+    def shard_writer(self, _):
+        return RowsWriter()
 
 
 def test_labelling_goes_on_at_the_first_missing_shard(tmp_path):
@@ -59,25 +64,28 @@ def test_a_finished_pool_loads_no_model(tmp_path):
 
 def test_a_model_labels_the_pool(root, prepared, model, tmp_path):
     params = tiny_params(root)
-    label_pool(prepared / "pool.json", model, tmp_path / "predictions", 1, params)
+    label_pool(prepared / "pool", model, tmp_path / "predictions", 1, params)
     teacher = json.loads((tmp_path / "predictions" / tables.TEACHER).read_text())
     assert (teacher["round"], teacher["images"], teacher["unreadable"]) == (1, 10, [])
     found = tables.read_shards(tmp_path / "predictions")
-    assert set(found.image_ids) <= set(read_coco(prepared / "pool.json").images.ids)
+    assert set(found.image_ids) <= set(read_coco(prepared / "pool" / FILE).images.ids)
     assert len(tables.shard_paths(tmp_path / "predictions")) == 3
     assert found.scores.min() >= params.pseudo_label.score_floor
     assert (found.boxes_xyxy[:, :2] >= 0).all()
     assert (found.boxes_xyxy[:, 2:] <= (96, 80)).all()
     assert set(found.rounds) == {1}
     # Labelled in another batch size, the rows are the same but for rounding.
-    detector = Detector(model, root / "images", 3, params.pseudo_label.score_floor, round_number=1)
-    other = predict_all(detector, read_coco(prepared / "pool.json").images)
+    section = params.pseudo_label.model_copy(update={"batch_size": 3})
+    other = find_all(
+        TrainedModel(model, root / "images", section, round_number=1),
+        read_coco(prepared / "pool" / FILE).images,
+    )
     assert np.array_equal(other.image_ids, found.image_ids)
     assert np.allclose(other.scores, found.scores, atol=1e-4)
 
 
 def test_an_unreadable_image_is_set_aside_and_listed(root, prepared, model, tmp_path):
-    pool = read_coco(prepared / "pool.json").images
+    pool = read_coco(prepared / "pool" / FILE).images
     broken = tmp_path / "images"
     broken.mkdir()
     for name in pool.file_names:
@@ -86,17 +94,21 @@ def test_an_unreadable_image_is_set_aside_and_listed(root, prepared, model, tmp_
     (broken / names[2]).write_bytes((broken / names[2]).read_bytes()[:40])
     (broken / names[5]).unlink()
     params = tiny_params(tmp_path)
-    label_pool(prepared / "pool.json", model, tmp_path / "predictions", 1, params)
+    label_pool(prepared / "pool", model, tmp_path / "predictions", 1, params)
     teacher = json.loads((tmp_path / "predictions" / tables.TEACHER).read_text())
     assert teacher["unreadable"] == [names[2], names[5]]
     labelled = set(tables.read_shards(tmp_path / "predictions").image_ids)
     assert labelled == set(pool.ids.tolist()) - {pool.ids[2], pool.ids[5]}
 
 
+def labelling(root, **changes):
+    return tiny_params(root).pseudo_label.model_copy(update=changes)
+
+
 def test_flipping_joins_what_two_views_show(root, prepared, model):
-    pool = read_coco(prepared / "pool.json").images[:4]
+    pool = read_coco(prepared / "pool" / FILE).images[:4]
     plain, flipped = (
-        predict_all(Detector(model, root / "images", 2, 0.001, flip=flip), pool)
+        find_all(TrainedModel(model, root / "images", labelling(root, flip=flip)), pool)
         for flip in (False, True)
     )
     assert not same_rows(plain, flipped)
@@ -139,7 +151,7 @@ def test_killed_labelling_keeps_its_shards(root, prepared, model, tmp_path):
     assert len(shards) == 10
     assert kept.items() <= {path.name: path.stat().st_mtime_ns for path in shards}.items()
     label_pool(
-        prepared / "pool.json",
+        prepared / "pool",
         model,
         tmp_path / "whole",
         1,
