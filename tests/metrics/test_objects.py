@@ -1,5 +1,6 @@
 import contextlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pseudolabel.metrics.objects import BoxScorer, coco_results, xywh
-from pseudolabel.records import Annotations, Dataset
+from pseudolabel import masks
+from pseudolabel.metrics.objects import BoxScorer, MaskScorer, coco_results, xywh
+from pseudolabel.records import Annotations, Dataset, object_array
 from tests.builders import CATEGORIES, dataset, images, predictions, random_predictions
 
 
@@ -43,12 +45,14 @@ def near(truth, rng):
     return Annotations.predicted(gold.image_ids, classes, moved, scores, 1)
 
 
-def by_pycocotools(truth, found):
+def by_pycocotools(truth, found, kind="bbox"):
     gold = truth.annotations
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = {
-            "images": [{"id": it} for it in truth.images.ids.tolist()],
+            "images": [
+                {"id": it, "width": 100, "height": 80} for it in truth.images.ids.tolist()
+            ],
             "categories": [{"id": it.id, "name": it.name} for it in CATEGORIES],
             "annotations": [
                 {
@@ -58,12 +62,13 @@ def by_pycocotools(truth, found):
                     "bbox": xywh(gold)[row].tolist(),
                     "area": float(gold.areas[row]),
                     "iscrowd": int(gold.crowds[row]),
+                    "segmentation": {"size": [80, 100], "counts": gold.masks[row].decode()},
                 }
                 for row in range(len(gold))
             ],
         }
         coco.createIndex()
-        evaluation = COCOeval(coco, coco.loadRes(coco_results(truth, found)), "bbox")
+        evaluation = COCOeval(coco, coco.loadRes(coco_results(truth, found)), kind)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -77,7 +82,10 @@ def test_the_numbers_are_those_of_pycocotools(seed):
     truth = random_truth(rng)
     found = near(truth, rng)
     overall, by_class = detection_metrics(truth, found, max_boxes=100)
-    expected = by_pycocotools(truth, found)
+    check(overall, by_class, by_pycocotools(truth, found))
+
+
+def check(overall, by_class, expected):
     names = ("mAP", "mAP_50", "mAP_75", "mAP_small", "mAP_medium", "mAP_large")
     for name, value in zip(names, expected.stats, strict=False):
         assert overall[name] == (None if value < 0 else pytest.approx(value, abs=1e-6))
@@ -112,3 +120,33 @@ def test_only_the_best_boxes_of_an_image_count():
     found = predictions([(1, 1, (50, 50, 60, 60), 0.9), hit])
     assert detection_metrics(truth, found, max_boxes=2)[0]["mAP"] == pytest.approx(0.5, abs=1e-3)
     assert detection_metrics(truth, found, max_boxes=1)[0]["mAP"] == 0
+
+
+def with_masks(rows, rng, torn):
+    """The rows with masks: ellipses in their boxes, of which random pixels may be torn out."""
+    y, x = np.mgrid[0:80, 0:100]
+    grids = []
+    for x1, y1, x2, y2 in rows.boxes_xyxy:
+        inside = ((x + 0.5 - (x1 + x2) / 2) / (x2 - x1)) ** 2
+        inside = inside + ((y + 0.5 - (y1 + y2) / 2) / (y2 - y1)) ** 2
+        grids.append((inside < 0.25) & (rng.random((80, 100)) >= torn))
+    counts = masks.encode(np.array(grids, bool))
+    boxes, areas = masks.boxes_xyxy(counts, 80, 100), masks.areas(counts, 80, 100)
+    return replace(rows, masks=object_array(counts), boxes_xyxy=boxes, areas=areas)[areas > 0]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31))
+def test_mask_ap_is_that_of_pycocotools(seed):
+    rng = np.random.default_rng(seed)
+    truth = random_truth(rng)
+    found = with_masks(near(truth, rng), rng, torn=0.15)
+    truth = replace(truth, annotations=with_masks(truth.annotations, rng, torn=0))
+    scorer = MaskScorer(truth, 100)
+    scorer.add(found[: len(found) // 2])
+    scorer.add(found[len(found) // 2 :])
+    overall, by_class = scorer.result()
+    check(overall, by_class["AP"], by_pycocotools(truth, found, "segm"))
+    boxes = by_pycocotools(truth, found, "bbox").stats
+    for name, value in zip(("mAP", "mAP_50", "mAP_75"), boxes, strict=False):
+        assert overall[f"box_{name}"] == pytest.approx(value, abs=1e-6)

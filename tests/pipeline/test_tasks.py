@@ -1,0 +1,82 @@
+"""The same loop for the other tasks: real models, a real DVC repository, real commands."""
+
+import json
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pseudolabel.formats import tables
+from pseudolabel.formats.coco import FILE, read_coco
+from tests.pipeline.conftest import round_stages
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize("task", ["instance", "semantic", "classification"], indirect=True),
+]
+HEADLINES = {
+    "instance": ["mAP", "mAP_50", "mAP_75", "box_mAP"],
+    "semantic": ["mIoU", "mAcc", "aAcc"],
+    "classification": ["top1", "top5", "macro_f1", "ece"],
+}
+
+
+def test_round_2_runs_rounds_0_to_2(at_round_2, task):
+    assert sorted(at_round_2.first[:2]) == ["prepare", "sample"]
+    ran = at_round_2.first[2:]
+    assert ran == ["train@0", "evaluate@0", *round_stages(1), *round_stages(2), "compare"]
+    metrics = json.loads(at_round_2.read("metrics.json"))
+    names = {f"{split}.{it}" for split in ("val", "test") for it in HEADLINES[task]}
+    names |= {f"lift.{split}.{HEADLINES[task][0]}" for split in ("val", "test")}
+    assert set(metrics) == names | {"round", "best_round", "silver.images", "silver.annotations"}
+    assert metrics["silver.images"] > 0
+    assert f"| round | val {HEADLINES[task][0]} |".encode() in at_round_2.read("report/rounds.md")
+
+
+def test_the_silver_is_of_the_task_and_says_where_it_comes_from(at_round_2, task):
+    merged = at_round_2.folder / "rounds" / "2" / "merged" / "silver"
+    rows = json.loads((merged / FILE).read_bytes())["annotations"]
+    assert {(row["source"], row["round"]) for row in rows} == {("silver", 2)}
+    assert len({row["teacher"] for row in rows}) == 1
+    if task == "instance":
+        assert all(row["segmentation"]["counts"] for row in rows)
+    elif task == "classification":
+        images = {row["image_id"] for row in rows}
+        assert len(images) == len(rows)
+    else:
+        dataset = read_coco(merged / FILE)
+        pixels = 0
+        for row, image_id in enumerate(dataset.images.ids):
+            labels = cv2.imread(str(merged / "masks" / f"{image_id:09d}.png"), -1)
+            assert labels.shape == (dataset.images.heights[row], dataset.images.widths[row])
+            assert set(np.unique(labels)) <= {0, 1, 2, 3, 255}
+            pixels += (labels != 255).sum()
+        assert pixels == sum(row["area"] for row in rows)
+
+
+def test_predictions_are_kept_in_the_form_of_the_task(at_round_2, task):
+    folder = at_round_2.folder / "rounds" / "1" / "predictions"
+    shards = tables.shard_paths(folder)
+    assert len(shards) == 3
+    columns = set(pq.read_schema(shards[0]).names)
+    if task == "classification":
+        assert columns == {"image_id", "probabilities"}
+        assert np.allclose(tables.read_probabilities(shards[0]).values.sum(axis=1), 1, atol=1e-5)
+    else:
+        assert {"mask", "stability", "area"} <= columns
+    maps = 10 if task == "semantic" else 0
+    assert len(list(folder.glob("labels/*.png"))) == maps
+    assert len(list(folder.glob("confidences/*.png"))) == maps
+
+
+def test_another_round_runs_its_own_stages_and_no_other(at_round_2):
+    ran = at_round_2.stages("dvc", "exp", "run", "-S", "round=3")
+    assert ran == [*round_stages(3), "compare"]
+
+
+def test_another_threshold_labels_nothing_anew(at_round_2, task):
+    change = "filter.min_boxes=0" if task == "instance" else "filter.score=0.2"
+    ran = at_round_2.stages("dvc", "exp", "run", "-S", "round=1", "-S", change)
+    assert ran[0] == "filter@1"
+    assert not [name for name in ran if name.startswith("pseudo_label")]
