@@ -55,7 +55,8 @@ def without_unlabelled(raw: RawData, task: Task) -> tuple[RawData, dict[str, lis
 
     They are taken out where they say nothing; objects' tasks learn from them what is background.
     """
-    kept, names = {}, {}
+    kept: dict[str, Any] = {}
+    names: dict[str, list[str]] = {}
     for split in LABELLED:
         dataset = getattr(raw, split)
         if dataset is not None:

@@ -139,7 +139,7 @@ class Annotations:
         scores: NDArray[np.float32],
         round_number: int,
     ) -> Annotations:
-        """Return the boxes that one round predicted, without ids, their areas those of the boxes."""
+        """Return boxes that one round predicted, without ids, their areas those of the boxes."""
         count = len(image_ids)
         sides = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]
         return cls(

@@ -109,4 +109,5 @@ def raw_root(root: Path, gold_count: int = 4, pool_count: int = 3, **splits: int
 
 
 def write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(orjson.dumps(value))

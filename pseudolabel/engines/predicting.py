@@ -129,7 +129,7 @@ class ImageFiles(Dataset[Any]):  # type: ignore[misc]
 
 
 def collate(items: list[tuple[int, Any]]) -> tuple[list[Any], int, list[int]]:
-    """Return a batch a view of the items that could be read, how many there were, the other rows."""
+    """Return a batch a view of the items that are readable, how many there were, the other rows."""
     readable = [views for _, views in items if views is not None]
     unreadable = [row for row, views in items if views is None]
     return [pseudo_collate(list(it)) for it in zip(*readable, strict=True)], len(items), unreadable

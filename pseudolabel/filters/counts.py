@@ -61,8 +61,9 @@ class Counts:
     @classmethod
     def nothing(cls, reasons: Reasons, classes: int) -> Counts:
         """Return the counts of no shard at all."""
-        zeros = np.zeros((len(reasons.labels) + len(reasons.images), classes), np.int64)
-        return cls(reasons, zeros, zeros[0], np.zeros(len(reasons.images), np.int64), 0)
+        dropped = np.zeros((len(reasons.labels) + len(reasons.images), classes), np.int64)
+        images = np.zeros(len(reasons.images), np.int64)
+        return cls(reasons, dropped, np.zeros(classes, np.int64), images, 0)
 
     def report(self, categories: Sequence[Category]) -> dict[str, object]:
         """Return the counts as JSON values, by reason and by class name."""

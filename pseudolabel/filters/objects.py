@@ -163,7 +163,7 @@ def not_suppressed(annotations: Annotations, nms_iou: float) -> Mask:
 
 
 def not_covered(found: Candidates, max_overlap: float) -> Mask:
-    """Return which masks no better one of their image, of any class, covers by more than a share."""
+    """Return which masks no better one of their image, of any class, covers by too much."""
     passed = np.ones(len(found.rows), bool)
     order = np.argsort(found.image_rows, kind="stable")
     borders = np.flatnonzero(np.diff(found.image_rows[order])) + 1

@@ -25,7 +25,7 @@ def read_classes(
 ) -> tuple[Dataset, list[Fault]] | None:
     """Return a split's images with one class each, and every fault found; None without the split.
 
-    The first one there counts: <split>.json (COCO), <split>.csv, the folders images/<split>/<class>.
+    The first there is counts: <split>.json (COCO), <split>.csv, folders images/<split>/<class>.
 
     Args:
         root: the raw root.

@@ -136,22 +136,13 @@ def raw_map(root: Path, dataset: Dataset, row: int) -> tuple[LabelMap, Fault | N
     """Return an image's map of a raw root, in positions of classes, or the fault in it."""
     images, nothing = dataset.images, np.empty((0, 0), np.uint8)
     name = PurePosixPath(str(images.file_names[row])).with_suffix(".png").as_posix()
-    path = inside(root / MASKS, name)
-    if path is None:
-        return nothing, Fault("", "", f"a path inside {MASKS}/", repr(name))
-    try:
-        with Image.open(path) as image:
-            mode, values = image.mode, np.array(image)
-    except FileNotFoundError:
-        return nothing, Fault("", "", f"a label map, {MASKS}/{name}", "no file")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return nothing, Fault("", "", f"a readable {MASKS}/{name}", str(error))
-    if mode not in ("P", "L"):
-        return nothing, Fault("", "", f"{MASKS}/{name} indexed or grey, 8 bits", f"mode {mode}")
+    values, fault = raw_values(root, name)
     size = (int(images.heights[row]), int(images.widths[row]))
-    if values.shape != size:
+    if fault is None and values.shape != size:
         expected = f"a label map of the image's size, {size[1]}x{size[0]}"
-        return nothing, Fault("", "", expected, f"{values.shape[1]}x{values.shape[0]}")
+        fault = Fault("", "", expected, f"{values.shape[1]}x{values.shape[0]}")
+    if fault is not None:
+        return nothing, fault
     position = np.full(256, -1, np.int16)
     position[UNLABELLED] = UNLABELLED
     for index, category in enumerate(dataset.categories):
@@ -162,6 +153,25 @@ def raw_map(root: Path, dataset: Dataset, row: int) -> tuple[LabelMap, Fault | N
         strange = ", ".join(str(it) for it in np.unique(values[labels < 0]).tolist())
         return nothing, Fault("", "", f"pixels of {known} or {UNLABELLED}", strange)
     return labels.astype(np.uint8), None
+
+
+def raw_values(root: Path, name: str) -> tuple[LabelMap, Fault | None]:
+    """Return the pixels of an indexed or grey PNG below masks/, or what keeps them from us."""
+    path, fault = inside(root / MASKS, name), None
+    values: LabelMap = np.empty((0, 0), np.uint8)
+    if path is None:
+        return values, Fault("", "", f"a path inside {MASKS}/", repr(name))
+    try:
+        with Image.open(path) as image:
+            mode, values = image.mode, np.array(image)
+        if mode not in ("P", "L"):
+            expected = f"{MASKS}/{name} indexed or grey, 8 bits"
+            fault = Fault("", "", expected, f"mode {mode}")
+    except FileNotFoundError:
+        fault = Fault("", "", f"a label map, {MASKS}/{name}", "no file")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        fault = Fault("", "", f"a readable {MASKS}/{name}", str(error))
+    return values, fault
 
 
 def rasterise(

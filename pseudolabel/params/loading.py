@@ -62,8 +62,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def filled_in(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Return the values, `default` replaced by the task's own; what the task has not is left out."""
-    filled = {}
+    """Return the values, `default` replaced by the task's own or left out where it has none."""
+    filled: dict[str, Any] = {}
     for name, value in values.items():
         own = defaults.get(name)
         if isinstance(value, dict):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pseudolabel import masks
@@ -76,7 +77,10 @@ def write_masks(root: Path, split: str, images: Images, scenes: list[Scene]) -> 
 
 
 def objects(
-    images: Images, scenes: Sequence[Scene], boxes: np.ndarray, areas: np.ndarray
+    images: Images,
+    scenes: Sequence[Scene],
+    boxes: NDArray[np.float32],
+    areas: NDArray[np.float32],
 ) -> Annotations:
     """Return a row for each particle, given the (n, 4) boxes and (n,) areas of all of them."""
     pairs = list(zip(images.ids.tolist(), scenes, strict=True))

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from pseudolabel.engines.labelling import label_missing_shards, label_pool
 from pseudolabel.engines.adapter import RowsWriter
+from pseudolabel.engines.labelling import label_missing_shards, label_pool
 from pseudolabel.engines.predicting import Predictions, TrainedModel
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco

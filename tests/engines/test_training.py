@@ -15,13 +15,11 @@ import yaml
 from mmdet.datasets import CocoDataset
 
 from pseudolabel.engines.checkpoints import load_checkpoint, load_weights
-from pseudolabel.engines.predicting import TrainedModel
 from pseudolabel.engines.training import last_checkpoint, train
 from pseudolabel.errors import ModelError
 from pseudolabel.files import hash_file, hash_folder
 from pseudolabel.formats.coco import FILE, read_coco, write_coco
 from tests.engines.conftest import ROOT, tiny_params
-from tests.engines.finding import find_all
 
 FILES = ["config.json", "curve.csv", "training.json", "weights.pth"]
 

@@ -1,4 +1,4 @@
-"""Models by their zoo names: adapted to a tiny data set, trained one step, asked for predictions."""
+"""Models by their zoo names: adapted to a tiny data set, trained, asked for predictions."""
 
 import numpy as np
 import pytest

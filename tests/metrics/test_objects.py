@@ -50,9 +50,7 @@ def by_pycocotools(truth, found, kind="bbox"):
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
         coco.dataset = {
-            "images": [
-                {"id": it, "width": 100, "height": 80} for it in truth.images.ids.tolist()
-            ],
+            "images": [{"id": it, "width": 100, "height": 80} for it in truth.images.ids.tolist()],
             "categories": [{"id": it.id, "name": it.name} for it in CATEGORIES],
             "annotations": [
                 {

@@ -105,7 +105,7 @@ def copy_of_project(folder, task="detection"):
 
 @pytest.fixture(scope="module")
 def task(request):
-    """The task of a module's repository; modules for other tasks than detection are parametrised."""
+    """The task of a module's repository; modules for others than detection are parametrised."""
     return getattr(request, "param", "detection")
 
 

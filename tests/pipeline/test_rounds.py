@@ -108,5 +108,8 @@ def test_a_fault_in_the_data_stops_with_a_plain_message(at_round_2, tmp_path):
     bad = tmp_path / "raw"
     (bad / "images").mkdir(parents=True)
     output = at_round_2.run("dvc", "exp", "run", "-S", f"data.root={bad}", fails=True)
-    assert f"error: 1 fault in the data:\n  {bad}: gold: expected gold labels, such as gold.json" in output
+    assert (
+        f"error: 1 fault in the data:\n  {bad}: gold: expected gold labels, such as gold.json"
+        in output
+    )
     assert "Traceback" not in output

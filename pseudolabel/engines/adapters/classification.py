@@ -1,4 +1,4 @@
-"""Classification by mmpretrain: mixed and softened labels in training, a mirrored view on request."""
+"""Classification by mmpretrain: labels mixed and softened, a mirrored view on request."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
+from numpy.typing import NDArray
 
 from pseudolabel.engines.adapter import Pipeline, Request, View
 from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
@@ -51,8 +52,8 @@ class ProbabilitiesWriter:
     """Writes the probabilities of all classes."""
 
     def __init__(self, classes: int) -> None:
-        self.ids = [np.empty(0, np.int64)]
-        self.values = [np.empty((0, classes), np.float32)]
+        self.ids: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        self.values: list[NDArray[np.float32]] = [np.empty((0, classes), np.float32)]
 
     def add(self, found: Probabilities) -> None:
         """Take the probabilities of one batch."""
