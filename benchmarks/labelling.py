@@ -22,29 +22,38 @@ import torch
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
 
-from pseudolabel.engines import detection
+from pseudolabel.engines.adapter import View
+from pseudolabel.engines.adapters.detection import ADAPTER
 from pseudolabel.engines.checkpoints import load_weights
 from pseudolabel.engines.labelling import label_missing_shards
+from pseudolabel.engines.model_config import LOAD
 from pseudolabel.engines.model_folder import CONFIG, WEIGHTS
-from pseudolabel.engines.predicting import Detector
-from pseudolabel.formats.coco import read_coco
-from pseudolabel.params import Params, load_params
+from pseudolabel.engines.predicting import TrainedModel
+from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.params.loading import load_params
+from pseudolabel.params.sections import Params
 from pseudolabel.records import Images
 
 TURNS = 5
 
 
-class TimedDetector(Detector):
-    """A detector that knows how long its forward passes took."""
+class TimedModel(TrainedModel):
+    """A model that knows how long its forward passes took."""
 
     forward_seconds = 0.0
 
-    def forward(self, batch: Any) -> Any:
-        """Return the model's output for one batch, counting the time."""
-        start = time.perf_counter()
-        output = super().forward(batch)
-        self.forward_seconds += time.perf_counter() - start
-        return output
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.model.register_forward_pre_hook(self.begin)
+        self.model.register_forward_hook(self.end)
+
+    def begin(self, *_: Any) -> None:
+        """Start the clock."""
+        self.start = time.perf_counter()
+
+    def end(self, *_: Any) -> None:
+        """Count the time of one forward pass."""
+        self.forward_seconds += time.perf_counter() - self.start
 
 
 def repeated(images: Images, count: int) -> Images:
@@ -57,9 +66,7 @@ def by_us(images: Images, model: Path, params: Params, folder: Path) -> tuple[fl
     """Label the images as the stage does; return seconds in all, and in forward passes."""
     section = params.pseudo_label
     root = params.data.root / "images"
-    detector = TimedDetector(
-        model, root, section.batch_size, section.score_floor, workers=params.data.workers
-    )
+    detector = TimedModel(model, root, section, params.data.workers)
     start = time.perf_counter()
     label_missing_shards(images, lambda: detector, folder, section.shard_images)
     return time.perf_counter() - start, detector.forward_seconds
@@ -68,9 +75,10 @@ def by_us(images: Images, model: Path, params: Params, folder: Path) -> tuple[fl
 def by_det_inferencer(images: Images, model: Path, params: Params, folder: Path) -> float:
     """Label the images by DetInferencer; return its seconds."""
     config = Config.fromfile(model / CONFIG)
-    config.model = detection.with_score_floor(config.model, params.pseudo_label.score_floor)
+    config.default_scope = ADAPTER.scope
+    config.model = ADAPTER.predicting_model(config.model, params.pseudo_label)
     width, height = config.image_size
-    pipeline = detection.predict_pipeline((width, height), flip=False)
+    pipeline = [LOAD, *ADAPTER.view_pipeline((width, height), View(1.0, flip=False))]
     config.test_dataloader = {"dataset": {"type": "CocoDataset", "pipeline": pipeline}}
     config.visualizer = {"type": "DetLocalVisualizer", "name": "visualizer"}
     config.dump(folder / "config.py")
@@ -101,7 +109,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000)
     arguments = parser.parse_args()
     params = load_params()
-    images = repeated(read_coco(Path("data/prepared/pool.json")).images, arguments.images)
+    images = repeated(read_coco(Path("data/prepared/pool") / FILE).images, arguments.images)
     with tempfile.TemporaryDirectory() as name:
         turns = []
         for turn in range(TURNS):

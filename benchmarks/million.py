@@ -23,14 +23,17 @@ import numpy as np
 
 from pseudolabel.files import write_json
 from pseudolabel.formats import tables
-from pseudolabel.formats.coco import read_coco, write_coco
+from pseudolabel.formats.coco import FILE, read_coco, write_coco
 from pseudolabel.merge import merge
-from pseudolabel.params import Filter
+from pseudolabel.params.detection import ObjectFilter
 from pseudolabel.records import Annotations, Category, Dataset, Images
 from pseudolabel.silver import write_silver
+from pseudolabel.tasks import TASKS
 
 CATEGORIES = tuple(Category(number, f"class {number}") for number in range(1, 6))
-SECTION = Filter(score=0.4, nms_iou=0.6, min_side=4, edge_margin=0, min_boxes=1, max_boxes=100)
+SECTION = ObjectFilter(
+    score=0.4, nms_iou=0.6, min_side=4, edge_margin=0, min_boxes=1, max_boxes=100
+)
 SHARD_IMAGES = 20_000
 WIDTH, HEIGHT = 640, 480
 BOXES = 20
@@ -45,8 +48,8 @@ def generate(folder: Path, count: int) -> None:
     images = Images.build(ids, names, [WIDTH] * len(ids), [HEIGHT] * len(ids))
     pool, gold = images[:count], images[count:]
     empty = Annotations.empty()
-    write_coco(folder / "prepared" / "pool.json", Dataset(pool, empty, CATEGORIES))
-    write_coco(folder / "prepared" / "gold.json", Dataset(gold, empty, CATEGORIES))
+    write_coco(folder / "prepared" / "pool" / FILE, Dataset(pool, empty, CATEGORIES))
+    write_coco(folder / "prepared" / "gold" / FILE, Dataset(gold, empty, CATEGORIES))
     rng = np.random.default_rng(0)
     for number, begin in enumerate(range(0, count, SHARD_IMAGES)):
         shard = pool.ids[begin : begin + SHARD_IMAGES]
@@ -91,8 +94,9 @@ def report(queue: multiprocessing.Queue, job: Callable[..., None], *arguments: o
 
 def run_filter(folder: Path) -> None:
     """Filter as the stage does."""
-    pool = folder / "prepared" / "pool.json"
-    write_silver(pool, folder / "predictions", folder / "silver", SECTION)
+    rule = TASKS["detection"].make_rule
+    pool = folder / "prepared" / "pool"
+    write_silver(pool, folder / "predictions", folder / "silver", SECTION, rule)
 
 
 def run_merge(folder: Path) -> None:
@@ -103,7 +107,7 @@ def run_merge(folder: Path) -> None:
 def run_loop(folder: Path) -> None:
     """Filter and merge the first images by a plain loop over images and boxes."""
     found = tables.read_shard(tables.shard_path(folder / "predictions", 0))
-    pool = read_coco(folder / "prepared" / "pool.json").images[:LOOPED]
+    pool = read_coco(folder / "prepared" / "pool" / FILE).images[:LOOPED]
     by_image: dict[int, list[tuple[list[float], float, int]]] = {}
     rows = zip(
         found.image_ids.tolist(),
@@ -195,7 +199,7 @@ def main() -> None:
 
 def size_gb(folder: Path) -> float:
     """Return the size of a folder's files in GB."""
-    return sum(path.stat().st_size for path in folder.iterdir()) / 1e9
+    return sum(path.stat().st_size for path in folder.rglob("*.json")) / 1e9
 
 
 if __name__ == "__main__":
