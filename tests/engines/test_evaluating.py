@@ -1,10 +1,13 @@
 import json
+import shutil
 
 import pytest
 
 from pseudolabel.engines import evaluating
 from pseudolabel.engines.evaluating import Before, evaluate
+from pseudolabel.errors import DataError
 from pseudolabel.files import hash_file, hash_folder
+from pseudolabel.formats.coco import FILE, read_coco
 from tests.engines.conftest import tiny_params
 
 
@@ -52,3 +55,16 @@ def test_a_real_model_is_judged_on_val_and_test(root, prepared, model, tmp_path)
     )
     assert row["data"]["gold"]["hash"] == hash_folder(prepared / "gold")
     assert hash_file(tmp_path / "champion" / "weights.pth") == hash_file(model / "weights.pth")
+
+
+def test_an_image_of_val_that_cannot_be_decoded_stops_the_evaluation(
+    root, prepared, model, tmp_path
+):
+    shutil.copytree(root / "images", tmp_path / "images")
+    name = read_coco(prepared / "val" / FILE).images.file_names[1]
+    path = tmp_path / "images" / name
+    path.write_bytes(path.read_bytes()[:60])
+    params = tiny_params(tmp_path)
+    with pytest.raises(DataError, match=f"{name}: expected an image that can be decoded"):
+        evaluate(model, prepared, None, tmp_path / "evaluation", tmp_path / "champion", params)
+    assert not (tmp_path / "evaluation").exists()
