@@ -11,10 +11,9 @@ from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from tests.pipeline.conftest import round_stages
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.parametrize("task", ["instance", "semantic", "classification"], indirect=True),
-]
+pytestmark = pytest.mark.slow
+TASKS = ["instance", "semantic", "classification"]
+each_task = pytest.mark.parametrize("task", TASKS, indirect=True)
 HEADLINES = {
     "instance": ["mAP", "mAP_50", "mAP_75", "box_mAP"],
     "semantic": ["mIoU", "mAcc", "aAcc"],
@@ -22,6 +21,7 @@ HEADLINES = {
 }
 
 
+@each_task
 def test_round_2_runs_rounds_0_to_2(at_round_2, task):
     assert sorted(at_round_2.first[:2]) == ["prepare", "sample"]
     ran = at_round_2.first[2:]
@@ -34,6 +34,7 @@ def test_round_2_runs_rounds_0_to_2(at_round_2, task):
     assert f"| round | val {HEADLINES[task][0]} |".encode() in at_round_2.read("report/rounds.md")
 
 
+@each_task
 def test_the_silver_is_of_the_task_and_says_where_it_comes_from(at_round_2, task):
     merged = at_round_2.folder / "rounds" / "2" / "merged" / "silver"
     rows = json.loads((merged / FILE).read_bytes())["annotations"]
@@ -55,6 +56,7 @@ def test_the_silver_is_of_the_task_and_says_where_it_comes_from(at_round_2, task
         assert pixels == sum(row["area"] for row in rows)
 
 
+@each_task
 def test_predictions_are_kept_in_the_form_of_the_task(at_round_2, task):
     folder = at_round_2.folder / "rounds" / "1" / "predictions"
     shards = tables.shard_paths(folder)
@@ -70,13 +72,28 @@ def test_predictions_are_kept_in_the_form_of_the_task(at_round_2, task):
     assert len(list(folder.glob("confidences/*.png"))) == maps
 
 
+@each_task
+@pytest.mark.usefixtures("task")
 def test_another_round_runs_its_own_stages_and_no_other(at_round_2):
     ran = at_round_2.stages("dvc", "exp", "run", "-S", "round=3")
     assert ran == [*round_stages(3), "compare"]
 
 
+@each_task
 def test_another_threshold_labels_nothing_anew(at_round_2, task):
     change = "filter.min_boxes=0" if task == "instance" else "filter.score=0.2"
     ran = at_round_2.stages("dvc", "exp", "run", "-S", "round=1", "-S", change)
     assert ran[0] == "filter@1"
     assert not [name for name in ran if name.startswith("pseudo_label")]
+
+
+@pytest.mark.parametrize("task", ["classification"], indirect=True)
+@pytest.mark.usefixtures("task")
+def test_another_task_is_one_parameter_away_and_so_is_the_way_back(at_round_2):
+    metrics = at_round_2.read("metrics.json")
+    ran = at_round_2.stages("dvc", "exp", "run", "-S", "task=semantic", "-S", "round=0")
+    assert ran == ["sample", "prepare", "train@0", "evaluate@0", "compare"]
+    assert b"val mIoU" in at_round_2.read("report/rounds.md")
+    ran = at_round_2.stages("dvc", "exp", "run", "-S", "task=classification", "-S", "round=2")
+    assert ran == []
+    assert at_round_2.read("metrics.json") == metrics
