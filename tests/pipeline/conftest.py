@@ -31,7 +31,7 @@ OBJECTS = {
 LENIENT = {
     "detection": OBJECTS,
     "instance": {
-        "train": {"iterations": 100},
+        "train": {"iterations": 60},
         "pseudo_label": OBJECTS["pseudo_label"],
         "filter": OBJECTS["filter"] | {"min_stability": 0.0, "min_area": 1, "max_overlap": 1.0},
     },
