@@ -14,9 +14,13 @@ from mmengine.config import Config
 from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.curve import CurveHook
 from pseudolabel.engines.model_config import read_config
+from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats.images import IMAGES
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Category
+
+with quiet_imports():
+    import mmdet.datasets.samplers  # noqa: F401 - has the sampler of gold and silver
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,13 @@ from numpy.typing import NDArray
 
 from pseudolabel.engines.adapter import Pipeline, Request, View
 from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
+from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Category, Probabilities
 
-with contextlib.redirect_stdout(io.StringIO()):
+with quiet_imports():
     from mmpretrain.datasets import BaseDataset
     from mmpretrain.registry import DATASETS
 

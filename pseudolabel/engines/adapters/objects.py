@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,13 +13,11 @@ from numpy.typing import NDArray
 
 from pseudolabel.engines.adapter import Pipeline, Request, RowsWriter, View
 from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
+from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Annotations, Category
 
-# Noise that no user can act on: mmdet says which optional packages it lacks, and calls meshgrid
-# the old way.
-warnings.filterwarnings("ignore", message="torch.meshgrid")
-with contextlib.redirect_stdout(io.StringIO()):
+with quiet_imports():
     import mmdet.datasets  # noqa: F401
 
 META_KEYS = (

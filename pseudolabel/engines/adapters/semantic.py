@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,14 @@ from mmengine.config import Config, ConfigDict
 
 from pseudolabel.engines.adapter import Pipeline, Request, RowsWriter, View
 from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped, walk
+from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.label_maps import map_path
 from pseudolabel.formats.prediction_maps import write_prediction_maps
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Category, LabelMaps
 
-with contextlib.redirect_stdout(io.StringIO()):
+with quiet_imports():
     from mmseg.datasets import BaseSegDataset
     from mmseg.registry import DATASETS, TRANSFORMS
 
