@@ -154,7 +154,7 @@ def read_probabilities(path: Path) -> Probabilities:
     """
     table = read_table(path, None)
     column = table.column("probabilities").combine_chunks()
-    values = column.flatten().to_numpy().reshape(len(column), -1 if len(column) else 0)
+    values = column.flatten().to_numpy().reshape(len(column), column.type.list_size)
     return Probabilities(table.column("image_id").to_numpy(), values)
 
 

@@ -75,6 +75,13 @@ def test_the_report_shows_the_balance_before_and_after(tmp_path):
     assert report["images"] == {"in": 5, "out": 2, "dropped": {"unreadable": 1, "no_label": 2}}
 
 
+def test_a_shard_of_unreadable_images_has_no_silver(tmp_path):
+    shards = shards_of(tmp_path, VALUES, unreadable=["0003.png", "0004.png"])
+    judged = judge(shards, tmp_path, most=5)
+    assert kept(judged) == [1, 2, 5]
+    assert judged[1].image_reasons.tolist() == [0, 0]
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 7))
 def test_no_class_keeps_more_than_the_cap_and_none_less_sure(tmp_path_factory, seed, most, size):
