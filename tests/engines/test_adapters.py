@@ -8,17 +8,20 @@ import pytest
 import torch
 from mmengine.registry import DATASETS, init_default_scope
 
-from pseudolabel.engines.adapter import adapter_of
+from pseudolabel.engines.adapter import Request, adapter_of
 from pseudolabel.engines.adapters.instance import stability
-from pseudolabel.engines.labelling import label_pool
+from pseudolabel.engines.adapters.semantic import MapsWriter
+from pseudolabel.engines.labelling import label_missing_shards, label_pool
 from pseudolabel.engines.model_config import read_config
-from pseudolabel.engines.predicting import TrainedModel
+from pseudolabel.engines.predicting import Predictions, TrainedModel
 from pseudolabel.engines.training import train
 from pseudolabel.engines.training_config import Sources, build_config
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.label_maps import map_path, read_map
 from pseudolabel.formats.prediction_maps import confidence_path, label_path
+from pseudolabel.records import LabelMaps
+from tests.builders import images
 from tests.engines.finding import find_all
 
 TASKS = ("detection", "instance", "semantic", "classification")
@@ -204,3 +207,37 @@ def test_probabilities_of_views_are_averaged(any_task):
     plain, both = values(False), values(True)
     assert np.allclose(both.sum(axis=1), 1, atol=1e-5)
     assert not np.allclose(plain, both)
+
+
+class OneMapAnImage:
+    """In the place of a model: a map of the image's number for each image; may die on the way."""
+
+    def __init__(self, folder, dies_at=None):
+        self.dies_at = dies_at
+        self.writer = MapsWriter(folder, Request(np.arange(20, dtype=np.int32), None, 1))
+
+    def predict(self, pool, first=0):
+        for row in range(first, len(pool), 2):
+            ids = pool.ids[row : row + 2]
+            maps = [np.full((3, 4), it, np.uint8) for it in ids]
+            yield Predictions(LabelMaps(ids, maps, maps), len(ids), [])
+            if self.dies_at in ids:
+                raise KeyboardInterrupt
+
+    def shard_writer(self, _):
+        return self.writer
+
+
+def test_maps_of_a_shard_that_a_kill_cut_short_are_written_anew(tmp_path):
+    pool = images(11)
+    with pytest.raises(KeyboardInterrupt):
+        label_missing_shards(pool, lambda: OneMapAnImage(tmp_path, dies_at=6), tmp_path, 4)
+    assert len(tables.shard_paths(tmp_path)) == 1
+    assert len(list((tmp_path / "labels").iterdir())) == 6
+    label_path(tmp_path, 5).write_bytes(b"half")
+    label_missing_shards(pool, lambda: OneMapAnImage(tmp_path), tmp_path, 4)
+    rows = tables.read_shards(tmp_path)
+    assert rows.image_ids.tolist() == list(range(1, 12))
+    assert rows.areas.tolist() == [12] * 11
+    for image_id in range(1, 12):
+        assert (read_map(label_path(tmp_path, image_id)) == image_id).all()
