@@ -1,0 +1,53 @@
+"""Write dubai_aerial with category ids for pixels, where its masks have the greys of the colours.
+
+    python -m benchmarks.dubai_aerial ../shared/data/dubai_aerial data/dubai_aerial
+
+The masks of this data set hold the brightness of the colours that its makers painted classes in
+(building 44, land 91, road 172, vegetation 212, water 171); the raw layout wants category ids.
+Prints the share of each class, to be compared with the table in the set's SOURCE.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from pseudolabel.files import written_aside
+from pseudolabel.formats.label_maps import UNLABELLED
+
+GREYS = {"building": 44, "land": 91, "road": 172, "vegetation": 212, "water": 171}
+"""Grey of each class, in order of their ids, which count from 0."""
+
+
+def main() -> None:
+    """Copy the data set, its masks translated, and print what the masks hold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("source", type=Path)
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    table = np.full(256, UNLABELLED, np.uint8)
+    table[list(GREYS.values())] = np.arange(len(GREYS))
+    pixels = np.zeros(256, np.int64)
+    with written_aside(arguments.output) as aside:
+        shutil.copytree(arguments.source, aside)
+        for path in tqdm(sorted(aside.glob("*masks/*.png")), desc="masks"):
+            greys = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            strange = set(np.unique(greys).tolist()) - {*GREYS.values(), UNLABELLED}
+            if strange:
+                raise SystemExit(f"error: {path.name}: unknown greys {sorted(strange)}")
+            labels = table[greys]
+            pixels += np.bincount(labels.ravel(), minlength=256)
+            cv2.imwrite(str(path), labels)
+    for name, count in zip([*GREYS, "ignore"], [*pixels[: len(GREYS)], pixels[255]], strict=True):
+        print(f"{name}: {count / pixels.sum():.2%}")
+
+
+if __name__ == "__main__":
+    main()
