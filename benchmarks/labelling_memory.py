@@ -82,8 +82,8 @@ def main() -> None:
             sizes = params.sample.model_dump() | {"gold": 8, "val": 2, "test": 2}
             with (folder / "log").open("w") as log, contextlib.redirect_stderr(log):
                 DATA_TASKS[task].write_sample(root, Sample(**sizes | {"pool": max(POOLS)}))
-                prepare(root, folder / "prepared", DATA_TASKS[task], 0.2, 0)
-                train(folder / "prepared", folder / "model", params)
+                prepare(root, folder / "prepared", DATA_TASKS[task], params.prepare, 0)
+                train(folder / "prepared", folder / "prepared", folder / "model", params)
             pool = read_coco(folder / "prepared" / "pool" / FILE)
             peaks = []
             for count in POOLS:

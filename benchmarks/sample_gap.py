@@ -63,8 +63,8 @@ def main() -> None:
         for label, root in roots.items():
             data = folder / label
             own = params.model_copy(update={"data": params.data.model_copy(update={"root": root})})
-            prepare(root, data, task, params.prepare.val_share, params.seed)
-            train(data, data / "model", own)
+            prepare(root, data, task, params.prepare, params.seed)
+            train(data, data, data / "model", own)
             row, _ = judge(data / "model", data, own)
             metric = row["headline"][0]
             scores = ", ".join(f"{it} {metric} {row[it][metric]:.4f}" for it in ("val", "test"))

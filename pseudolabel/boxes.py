@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.int64]
-
-PAIRS_AT_ONCE = 4_000_000
-"""Pairs whose overlap is computed in one go: bounds the memory, not the result."""
+from pseudolabel.pairs import Rows, pairs_within
 
 
 def areas(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -77,29 +74,10 @@ def overlapping_pairs(
     Returns:
         (p,) rows i and (p,) rows j.
     """
-    changes = np.flatnonzero(groups[1:] != groups[:-1]) + 1
-    sizes = np.diff(np.concatenate([[0], changes, [len(groups)]]))
-    followers = np.repeat(np.cumsum(sizes), sizes) - np.arange(len(groups)) - 1
     none: list[Rows] = [np.empty(0, np.int64)]
     firsts, seconds = list(none), list(none)
-    for begin, end in chunks_of(followers, PAIRS_AT_ONCE):
-        counts = followers[begin:end]
-        first = np.repeat(np.arange(begin, end), counts)
-        step = np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)
-        second = first + step + 1
+    for first, second in pairs_within(groups):
         hit = paired_iou(boxes_xyxy[first], boxes_xyxy[second]) > iou_threshold
         firsts.append(first[hit])
         seconds.append(second[hit])
     return np.concatenate(firsts), np.concatenate(seconds)
-
-
-def chunks_of(weights: NDArray[np.int64], limit: int) -> list[tuple[int, int]]:
-    """Return ranges of rows, each weighing at most `limit` or holding a single row."""
-    total = np.cumsum(weights)
-    ranges, begin = [], 0
-    while begin < len(weights):
-        done = total[begin - 1] if begin else 0
-        end = max(int(np.searchsorted(total, done + limit, "right")), begin + 1)
-        ranges.append((begin, end))
-        begin = end
-    return ranges

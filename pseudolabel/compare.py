@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pseudolabel.files import read_json, write_json, written_aside
-from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain, main_score
+from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain, main_score, shown_as
 
 SPLITS = ("val", "test")
 Cell = float | int | str | None
@@ -40,7 +40,8 @@ def flat_metrics(history: list[Row]) -> dict[str, Cell]:
     for split in SPLITS:
         lift = gain(history[best], history[0], split)
         if lift is not None:
-            flat[f"lift.{split}.{history[best]['headline'][0]}"] = lift
+            name = shown_as(history[best], split)
+            flat[f"lift.{name}.{history[best]['headline'][0]}"] = lift
     return flat
 
 
@@ -49,7 +50,9 @@ def round_cells(row: Row) -> dict[str, Cell]:
     silver = row["data"].get("silver", {"images": 0, "annotations": 0})
     cells: dict[str, Cell] = {"round": row["round"]}
     for split in SPLITS:
-        cells |= {f"{split}.{name}": row[split][name] for name in row["headline"] if split in row}
+        if split in row:
+            shown = shown_as(row, split)
+            cells |= {f"{shown}.{name}": row[split][name] for name in row["headline"]}
     cells |= {"silver.images": silver["images"], "silver.annotations": silver["annotations"]}
     return cells
 
@@ -66,7 +69,8 @@ def class_cells(row: Row) -> list[dict[str, Cell]]:
         by_class = row.get(split, {}).get("by_class", {})
         for name in next(iter(by_class.values()), {}):
             values = {metric: column[name] for metric, column in by_class.items()}
-            cells.append({"round": row["round"], "split": split, "class": name} | values)
+            cells.append({"round": row["round"], "split": shown_as(row, split)})
+            cells[-1] |= {"class": name} | values
     return cells
 
 
@@ -82,7 +86,8 @@ def table_of(history: list[Row], speeds: Sequence[float]) -> str:
     """Return the rounds as a Markdown table that also reads well in a terminal."""
     splits = [split for split in SPLITS if split in history[0]]
     headline = history[0]["headline"]
-    head = ["round", *(f"{split} {name}" for split in splits for name in headline)]
+    shown = [shown_as(history[-1], split).replace("_", " ") for split in splits]
+    head = ["round", *(f"{split} {name}" for split in shown for name in headline)]
     head += ["gain (val)", "silver images", "silver labels", "images/s", "MB", "champion"]
     body = []
     for row, speed in zip(history, speeds, strict=True):

@@ -18,6 +18,11 @@ def main_score(row: Row, split: str) -> float | None:
     return value
 
 
+def shown_as(row: Row, split: str) -> str:
+    """Return a split's name for the eye: test is marked where its images were pseudo-labelled."""
+    return "test_transductive" if split == "test" and row["transductive"] else split
+
+
 def best_round(history: list[Row]) -> int:
     """Return the round whose model is best on val; the earlier one where two are equal."""
     scores = [main_score(row, "val") or 0.0 for row in history]

@@ -8,13 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from pseudolabel.distributions import deviations, distributions_of
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import write_json, written_aside
 from pseudolabel.formats.coco import FILE, no_dataset, write_coco
+from pseudolabel.formats.images import IMAGES, perceptual_hashes
 from pseudolabel.formats.raw import LABELLED, RawData, read_raw
-from pseudolabel.records import Annotations, Dataset
-from pseudolabel.split import of_images, split_off
+from pseudolabel.leaks import Likeness, Twin, refuse_leaks
+from pseudolabel.params.sections import Prepare
+from pseudolabel.records import Annotations, Dataset, Images
+from pseudolabel.split import assign_parts, joined, of_images
 from pseudolabel.tasks.task import Task
+
+TRAINED_ON, MEASURED_ON = ("gold", "pool"), ("test", "val")
 
 
 @dataclass(frozen=True)
@@ -30,14 +36,22 @@ class Prepared:
     report: dict[str, Any]
 
 
-def prepare(root: Path, output: Path, task: Task, val_share: float, seed: int) -> None:
+def prepare(root: Path, output: Path, task: Task, section: Prepare, seed: int) -> None:
     """Write the folders gold, val, test and pool, and report.json, into `output`.
+
+    Args:
+        root: the raw root.
+        output: the folder to write.
+        task: how labels are read and written.
+        section: how gold is split and what counts as a near-duplicate.
+        seed: of the split.
 
     Raises:
         DataError: the raw data has faults; the error lists all of them.
     """
     raw, unlabelled = without_unlabelled(read_raw(root, task.read_split), task)
-    prepared = prepare_splits(raw, val_share, np.random.default_rng(seed))
+    raw, likeness = compared(root, raw, section.duplicate_distance)
+    prepared = prepare_splits(raw, likeness, section, np.random.default_rng(seed))
     report = prepared.report | {"images_without_labels": unlabelled}
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
@@ -66,13 +80,59 @@ def without_unlabelled(raw: RawData, task: Task) -> tuple[RawData, dict[str, lis
     return replace(raw, **kept), names
 
 
-def prepare_splits(raw: RawData, val_share: float, rng: np.random.Generator) -> Prepared:
-    """Return the four splits: val split off gold where there is none, no image in two of them."""
-    gold, val = (raw.gold, raw.val) if raw.val else split_off(raw.gold, val_share, rng)
-    nothing = replace(no_dataset(), categories=gold.categories)
+def compared(root: Path, raw: RawData, distance: int | None) -> tuple[RawData, Likeness]:
+    """Return the raw data without pool images that cannot be decoded, and how images compare.
+
+    Args:
+        root: the raw root.
+        raw: what it holds.
+        distance: bits by which the perceptual hashes of near-duplicates may differ; None to leave
+            the images undecoded and look for copies and groups alone.
+
+    Raises:
+        DataError: labelled images cannot be decoded.
+    """
+    if distance is None:
+        return raw, Likeness({}, raw.groups, 0)
+    labelled = {split: getattr(raw, split) for split in LABELLED if getattr(raw, split) is not None}
+    owners = {name: split for split, it in labelled.items() for name in it.images.file_names}
+    owners |= {name: "pool" for name in raw.pool.file_names if name not in owners}
+    looks, damaged = perceptual_hashes(root / IMAGES, sorted(owners))
+    faults = [
+        Fault(f"{owners[name]}.json", repr(name), "an image that can be decoded", "a damaged file")
+        for name in damaged
+        if owners[name] != "pool"
+    ]
+    if faults:
+        raise DataError(faults)
+    sound = ~np.isin(raw.pool.file_names, damaged)
+    raw = replace(raw, pool=raw.pool[sound], unreadable=sorted([*raw.unreadable, *damaged]))
+    return raw, Likeness(looks, raw.groups, distance)
+
+
+def prepare_splits(
+    raw: RawData, likeness: Likeness, section: Prepare, rng: np.random.Generator
+) -> Prepared:
+    """Return the four splits, val split off gold where it is to be, without twins across them."""
+    gold, test = raw.gold, raw.test or replace(no_dataset(), categories=raw.gold.categories)
+    taken: list[Twin] = []
+    given = raw.val
+    if given is not None and section.folds is not None:
+        gold, given = joined(gold, given), None
+    if given is None:
+        gold = without_twins(gold, "gold", {"test": test}, likeness, taken)
+        gold, val = split_off(gold, likeness, section, rng)
+    else:
+        val = without_twins(given, "val", {"test": test}, likeness, taken)
+    measured = {"test": test, "val": val}
+    gold = without_twins(gold, "gold", measured, likeness, taken)
     pool = Dataset(raw.pool, Annotations.empty(), gold.categories)
-    splits = {"test": raw.test or nothing, "val": val, "gold": gold, "pool": pool}
-    splits, taken = without_copies(splits)
+    pool = without_twins(pool, "pool", measured, likeness, taken)
+    pool = without_twins(pool, "pool", {"gold": gold}, Likeness({}, {}, 0), taken)
+    if section.transductive:
+        unlabelled = Dataset(test.images, Annotations.empty(), test.categories)
+        pool = joined(pool, unlabelled)
+    splits = {"test": test, "val": val, "gold": gold, "pool": pool}
     faults = [
         Fault(split, "", "at least one image that no other split has", "none")
         for split in ("val", "gold", "pool")
@@ -81,15 +141,64 @@ def prepare_splits(raw: RawData, val_share: float, rng: np.random.Generator) -> 
     if faults:
         raise DataError(faults)
     splits = with_shared_ids(splits)
+    refuse_shared(splits, section.transductive)
     report = {
         "images": {split: len(dataset.images) for split, dataset in splits.items()},
         "annotations": {split: len(dataset.annotations) for split, dataset in splits.items()},
-        "val_split_off_gold": raw.val is None,
-        "copies_taken_out": taken,
+        "val_split_off_gold": given is None,
+        "fold": None if section.folds is None else [section.fold, section.folds],
+        "transductive": section.transductive,
+        "taken_out": [twin.row() for twin in taken],
         "unreadable": raw.unreadable,
         "classes_without_gold": classes_without_gold(splits["gold"]),
+        "largest_deviation": largest_deviation(splits),
     }
     return Prepared(splits, report)
+
+
+def split_off(
+    gold: Dataset, likeness: Likeness, section: Prepare, rng: np.random.Generator
+) -> tuple[Dataset, Dataset]:
+    """Return gold without val, and val: a share of gold, or one of several folds.
+
+    Raises:
+        DataError: there are too few images.
+    """
+    if section.folds is None:
+        shares, mine = [1 - section.val_share, section.val_share], 1
+    else:
+        shares, mine = [1 / section.folds] * section.folds, section.fold
+    parts = assign_parts(gold, likeness.families(gold.images), shares, rng)
+    return of_images(gold, parts != mine), of_images(gold, parts == mine)
+
+
+def without_twins(
+    dataset: Dataset,
+    split: str,
+    guards: dict[str, Dataset],
+    likeness: Likeness,
+    taken: list[Twin],
+) -> Dataset:
+    """Return a split without images that have a twin in `guards`; the pairs go to `taken`."""
+    for guard, guarded in guards.items():
+        twins = likeness.twins(dataset.images, split, guarded.images, guard)
+        names = [twin.file for twin in twins]
+        dataset = of_images(dataset, ~np.isin(dataset.images.file_names, names))
+        taken += twins
+    return dataset
+
+
+def refuse_shared(splits: dict[str, Dataset], transductive: bool) -> None:
+    """Raise where a split to be trained on shares an image with one to be measured on.
+
+    Raises:
+        DataError: there is such an image; test images in the pool are none if that is wanted.
+    """
+    images: dict[str, Images] = {split: dataset.images for split, dataset in splits.items()}
+    for split in TRAINED_ON:
+        wanted = transductive and split == "pool"
+        guards = [it for it in MEASURED_ON if not (wanted and it == "test")]
+        refuse_leaks({split: images[split]}, {guard: images[guard] for guard in guards})
 
 
 def classes_without_gold(gold: Dataset) -> list[str]:
@@ -98,36 +207,25 @@ def classes_without_gold(gold: Dataset) -> list[str]:
     return [category.name for category in gold.categories if category.id not in found]
 
 
-def without_copies(
-    splits: dict[str, Dataset],
-) -> tuple[dict[str, Dataset], dict[str, list[str]]]:
-    """Return the splits without images that an earlier split has, and the names of those images.
-
-    The same file name or the same content makes a copy. Test comes first, then val: what is
-    measured on must not be trained on, so the copy that goes is the one in gold or in the pool.
-    """
-    names: set[str] = set()
-    hashes: set[str] = set()
-    kept, taken = {}, {}
-    for split, dataset in splits.items():
-        images = dataset.images
-        copy = np.array(
-            [
-                name in names or digest in hashes
-                for name, digest in zip(images.file_names, images.hashes, strict=True)
-            ],
-            bool,
-        )
-        kept[split] = of_images(dataset, ~copy)
-        taken[split] = sorted(images.file_names[copy])
-        names.update(images.file_names)
-        hashes.update(images.hashes)
-    return kept, taken
+def largest_deviation(splits: dict[str, Dataset]) -> dict[str, Any] | None:
+    """Return where gold, val or test differs most from all of them together, None if nowhere."""
+    present = [split for split in LABELLED if len(splits[split].images)]
+    whole = splits[present[0]]
+    for split in present[1:]:
+        whole = joined(whole, splits[split])
+    owners = np.repeat(present, [len(splits[split].images) for split in present])
+    found = distributions_of(whole)
+    rows: list[dict[str, Any]] = [
+        {"split": split, "trait": trait, "bin": label, "difference": round(value, 4)}
+        for split in present
+        for trait, label, value in deviations(found, owners == split)
+    ]
+    return max(rows, key=lambda row: row["difference"], default=None)
 
 
 def with_shared_ids(datasets: dict[str, Dataset]) -> dict[str, Dataset]:
     """Return the splits with image ids counted over all their files in order of file name."""
-    names = sorted(name for dataset in datasets.values() for name in dataset.images.file_names)
+    names = sorted({name for dataset in datasets.values() for name in dataset.images.file_names})
     number = {name: index for index, name in enumerate(names, start=1)}
     numbered = {}
     for split, dataset in datasets.items():

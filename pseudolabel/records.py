@@ -64,6 +64,14 @@ class Images:
             object_array(hashes if hashes is not None else [""] * len(ids)),
         )
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Images]) -> Images:
+        """Return the rows of all parts, in order."""
+        columns = (
+            np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)
+        )
+        return cls(*columns) if parts else cls.build([], [], [], [])
+
 
 @dataclass(frozen=True)
 class Annotations:

@@ -10,5 +10,5 @@ from pseudolabel.tasks import TASKS
 if __name__ == "__main__":
     with plain_errors():
         params = load_params()
-        task, share = TASKS[params.task], params.prepare.val_share
-        prepare(params.data.root, Path("data/prepared"), task, share, params.seed)
+        task, output = TASKS[params.task], Path("data/prepared")
+        prepare(params.data.root, output, task, params.prepare, params.seed)

@@ -10,9 +10,16 @@ import cv2
 import numpy as np
 import orjson
 
+from pseudolabel.params.sections import Prepare
 from pseudolabel.records import Annotations, Category, Dataset, Images
 
 CATEGORIES = (Category(1, "disc"), Category(2, "rod"), Category(3, "star"))
+
+
+def splitting(val_share: float = 0.25, **changes: Any) -> Prepare:
+    """How tests prepare; images are not decoded unless a test asks for it."""
+    values = {"folds": None, "fold": 0, "duplicate_distance": None, "transductive": False}
+    return Prepare.model_validate({"val_share": val_share} | values | changes)
 
 
 def images(count: int, first_id: int = 1, width: int = 100, height: int = 80) -> Images:

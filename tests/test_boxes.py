@@ -4,7 +4,7 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pseudolabel import boxes
+from pseudolabel import boxes, pairs
 
 
 @st.composite
@@ -54,7 +54,7 @@ def test_nms_in_small_chunks_is_the_same(monkeypatch):
     xyxy = np.concatenate([corners, corners + 20], axis=1).astype(np.float32)
     scores, groups = rng.random(200).astype(np.float32), rng.integers(0, 3, 200)
     whole = boxes.grouped_nms(xyxy, scores, groups, 0.4)
-    monkeypatch.setattr(boxes, "PAIRS_AT_ONCE", 7)
+    monkeypatch.setattr(pairs, "PAIRS_AT_ONCE", 7)
     assert np.array_equal(boxes.grouped_nms(xyxy, scores, groups, 0.4), whole)
     assert 0 < whole.sum() < 200
 

@@ -15,9 +15,10 @@ PACKAGE = ROOT / "pseudolabel"
 # Imports run downward only; a module may import those of its own layer.
 LAYERS = [
     {"errors", "records"},
-    {"boxes", "masks", "params", "files"},
+    {"boxes", "masks", "pairs", "params", "files"},
     {"formats"},
-    {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver"},
+    {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver"}
+    | {"distributions", "leaks"},
     {"tasks"},
     {"prepare"},
     {"engines"},

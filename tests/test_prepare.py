@@ -1,5 +1,6 @@
 import shutil
 
+import cv2
 import numpy as np
 import orjson
 import pytest
@@ -7,9 +8,8 @@ import pytest
 from pseudolabel.errors import DataError
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.prepare import prepare
-from pseudolabel.split import split_off
 from pseudolabel.tasks import TASKS
-from tests.builders import dataset, raw_root
+from tests.builders import raw_root, splitting
 
 SPLITS = ("gold", "val", "test", "pool")
 
@@ -18,7 +18,7 @@ DETECTION = TASKS["detection"]
 
 
 def prepared(root, output, val_share=0.25, seed=0, task=DETECTION):
-    prepare(root, output, task, val_share, seed)
+    prepare(root, output, task, splitting(val_share), seed)
     report = orjson.loads((output / "report.json").read_bytes())
     return {split: read_coco(output / split / FILE) for split in SPLITS}, report
 
@@ -60,12 +60,12 @@ def test_copies_of_val_and_test_leave_gold_and_pool(tmp_path):
     splits, report = prepared(root, tmp_path / "out")
     assert splits["pool"].images.file_names.tolist() == ["pool/0.png"]
     assert splits["gold"].images.file_names.tolist() == [f"gold/{it}.png" for it in (1, 2, 3)]
-    assert report["copies_taken_out"] == {
-        "test": [],
-        "val": [],
-        "gold": ["gold/0.png"],
-        "pool": ["pool/1.png", "pool/2.png", "pool/3.png"],
-    }
+    assert [(it["file"], it["twin"], it["kind"]) for it in report["taken_out"]] == [
+        ("gold/0.png", "test/0.png", "copy"),
+        ("pool/2.png", "test/1.png", "copy"),
+        ("pool/1.png", "val/0.png", "copy"),
+        ("pool/3.png", "gold/3.png", "copy"),
+    ]
     hashes = [set(splits[it].images.hashes) for it in SPLITS]
     assert sum(map(len, hashes)) == len(set.union(*hashes))
 
@@ -73,18 +73,18 @@ def test_copies_of_val_and_test_leave_gold_and_pool(tmp_path):
 def test_the_same_data_and_seed_give_the_same_bytes(tmp_path):
     root = raw_root(tmp_path / "raw", gold_count=8)
     for name in ("one", "two"):
-        prepare(root, tmp_path / name, DETECTION, 0.25, seed=3)
+        prepare(root, tmp_path / name, DETECTION, splitting(0.25), 3)
     for split in SPLITS:
         file = f"{split}/{FILE}"
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_another_seed_splits_otherwise():
-    whole = dataset(30)
-    chosen = [
-        split_off(whole, 0.3, np.random.default_rng(seed))[1].images.ids.tolist()
-        for seed in (0, 0, 1)
-    ]
+def test_another_seed_splits_otherwise(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=30)
+    chosen = []
+    for number, seed in enumerate((0, 0, 1)):
+        prepare(root, tmp_path / str(number), DETECTION, splitting(0.3), seed)
+        chosen.append(read_coco(tmp_path / str(number) / "val" / FILE).images.ids.tolist())
     assert chosen[0] == chosen[1] != chosen[2]
 
 
@@ -92,17 +92,133 @@ def test_nothing_is_written_when_the_data_has_faults(tmp_path):
     root = raw_root(tmp_path / "raw")
     (root / "images" / "gold" / "1.png").unlink()
     with pytest.raises(DataError):
-        prepare(root, tmp_path / "out", DETECTION, 0.25, 0)
+        prepare(root, tmp_path / "out", DETECTION, splitting(0.25), 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
 def test_an_empty_pool_is_refused(tmp_path):
     root = raw_root(tmp_path / "raw", pool_count=0)
     with pytest.raises(DataError, match="pool: expected at least one image"):
-        prepare(root, tmp_path / "out", DETECTION, 0.25, 0)
+        prepare(root, tmp_path / "out", DETECTION, splitting(0.25), 0)
 
 
 def test_too_few_gold_images_to_split_val_off(tmp_path):
     root = raw_root(tmp_path / "raw", gold_count=1)
-    with pytest.raises(DataError, match="enough to split val off, found 1 image and a share"):
-        prepare(root, tmp_path / "out", DETECTION, 0.25, 0)
+    with pytest.raises(
+        DataError, match="at least 2 images that are no duplicates or of one group, found 1 of 1"
+    ):
+        prepare(root, tmp_path / "out", DETECTION, splitting(0.25), 0)
+
+
+def like(source, target, change):
+    """A near-duplicate: the same picture with one grey level changed, as saving it anew does."""
+    pixels = cv2.imread(str(source))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(target), np.clip(pixels.astype(int) + change, 0, 255).astype(np.uint8))
+
+
+def report_of(root, output, **changes):
+    prepare(root, output, DETECTION, splitting(**changes), 0)
+    splits = {split: read_coco(output / split / FILE) for split in SPLITS}
+    return splits, orjson.loads((output / "report.json").read_bytes())
+
+
+def test_near_duplicates_of_val_and_test_leave_gold_and_pool(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=4, pool_count=4, val=2, test=2)
+    images = root / "images"
+    like(images / "test" / "1.png", images / "pool" / "2.png", 1)
+    like(images / "val" / "0.png", images / "gold" / "2.png", -2)
+    splits, report = report_of(root, tmp_path / "out", duplicate_distance=4)
+    assert splits["gold"].images.file_names.tolist() == [f"gold/{it}.png" for it in (0, 1, 3)]
+    assert splits["pool"].images.file_names.tolist() == [f"pool/{it}.png" for it in (0, 1, 3)]
+    taken = [(it["file"], it["twin"], it["kind"]) for it in report["taken_out"]]
+    assert taken == [
+        ("gold/2.png", "val/0.png", "near-duplicate"),
+        ("pool/2.png", "test/1.png", "near-duplicate"),
+    ]
+    assert all(it["distance"] <= 4 for it in report["taken_out"])
+
+
+def test_near_duplicates_and_groups_stay_in_one_split(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=12, pool_count=4)
+    images = root / "images"
+    for one in range(0, 6, 2):
+        like(images / "gold" / f"{one}.png", images / "gold" / f"{one + 1}.png", 1)
+    rows = [f"gold/{it}.png,place {it // 2}" for it in range(6, 12)]
+    rows += [f"pool/{it}.png,place {3 + it}" for it in range(4)]
+    (root / "groups.csv").write_text("\n".join(["file,group", *rows]) + "\n")
+    for seed in range(3):
+        output = tmp_path / str(seed)
+        prepare(root, output, DETECTION, splitting(0.4, duplicate_distance=4), seed)
+        val = set(read_coco(output / "val" / FILE).images.file_names)
+        pairs = [{f"gold/{it}.png", f"gold/{it + 1}.png"} for it in range(0, 12, 2)]
+        assert all(len(pair & val) in (0, 2) for pair in pairs)
+        assert 0 < len(val) < 12
+        # The pool's image 0 is of the place of gold's 6 and 7, and so on: it goes where they do.
+        pool = set(read_coco(output / "pool" / FILE).images.file_names)
+        for number in range(3):
+            assert (f"pool/{number}.png" in pool) != (f"gold/{6 + 2 * number}.png" in val)
+
+
+def test_faults_of_groups_csv(tmp_path):
+    root = raw_root(tmp_path / "raw")
+    (root / "groups.csv").write_text("file,group\ngold/0.png,a\ngold/9.png,a\ngold/0.png,b\n")
+    with pytest.raises(DataError) as caught:
+        prepare(root, tmp_path / "out", DETECTION, splitting(), 0)
+    assert [str(it) for it in caught.value.faults] == [
+        "groups.csv: line 4: expected a file of its own, found 'gold/0.png' again",
+        "groups.csv: 'gold/9.png': expected an image of gold, val, test or the pool, found none",
+    ]
+
+
+def test_damaged_images_stop_where_labelled_and_leave_the_pool(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=5, pool_count=3)
+    for name in ("pool/1.png", "gold/3.png"):
+        path = root / "images" / name
+        path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(DataError) as caught:
+        report_of(root, tmp_path / "out", duplicate_distance=4)
+    assert [str(it) for it in caught.value.faults] == [
+        "gold.json: 'gold/3.png': expected an image that can be decoded, found a damaged file"
+    ]
+    shutil.copy(root / "images" / "gold" / "0.png", root / "images" / "gold" / "3.png")
+    splits, report = report_of(root, tmp_path / "out", duplicate_distance=4)
+    assert report["unreadable"] == ["pool/1.png"]
+    assert len(splits["pool"].images) == 2
+
+
+def test_folds_share_out_gold_and_val(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=7, val=3, test=2)
+    held_out = []
+    for fold in range(5):
+        splits, report = report_of(root, tmp_path / str(fold), folds=5, fold=fold)
+        assert report["fold"] == [fold, 5]
+        assert len(splits["gold"].images) + len(splits["val"].images) == 10
+        held_out += splits["val"].images.file_names.tolist()
+    assert sorted(held_out) == sorted(
+        [f"gold/{it}.png" for it in range(7)] + [f"val/{it}.png" for it in range(3)]
+    )
+
+
+def test_test_images_join_the_pool_only_on_purpose(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=5, test=2)
+    without, _ = report_of(root, tmp_path / "one")
+    splits, report = report_of(root, tmp_path / "two", transductive=True)
+    names = set(splits["pool"].images.file_names)
+    assert names - set(without["pool"].images.file_names) == {"test/0.png", "test/1.png"}
+    assert not len(splits["pool"].annotations)
+    assert report["transductive"]
+    ids = {
+        split: dict(zip(it.images.file_names, it.images.ids.tolist(), strict=True))
+        for split, it in splits.items()
+    }
+    assert all(ids["pool"][name] == it for name, it in ids["test"].items())
+
+
+def test_the_report_tells_the_largest_deviation(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=13)
+    _, report = report_of(root, tmp_path / "out")
+    found = report["largest_deviation"]
+    assert found["split"] in ("gold", "val")
+    assert found["trait"] == "class"
+    assert 0 < found["difference"] < 1

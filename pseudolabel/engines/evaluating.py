@@ -46,7 +46,7 @@ def evaluate(
         before: what the round before left, None in round 0.
         output: the folder to write the evaluation to.
         champion: the folder to copy the best model to.
-        params: all parameters; `data` and `evaluate` are used.
+        params: all parameters; `data`, `evaluate` and `prepare.transductive` are used.
     """
     history = read_json(before.evaluation / HISTORY) if before else []
     speeds = read_json(before.evaluation / SPEED) if before else []
@@ -69,6 +69,7 @@ def judge(model: Path, prepared: Path, params: Params) -> tuple[Row, float]:
     task = TASKS[params.task]
     trained = TrainedModel(model, params.data.root / IMAGES, params.evaluate, params.data.workers)
     row: Row = {"data": read_json(model / RECORD)["data"], "headline": task.headline}
+    row["transductive"] = params.prepare.transductive
     row["weights_mb"] = round((model / WEIGHTS).stat().st_size / 1e6, 3)
     images, seconds = 0, 0.0
     for split in SPLITS:

@@ -35,22 +35,31 @@ from pseudolabel.files import (
     write_json,
 )
 from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.leaks import refuse_leaks
 from pseudolabel.params.sections import BACKBONE, Params
 
 CHECKPOINT = re.compile(r"iter_(\d+)\.pth")
 
 
-def train(data: Path, output: Path, params: Params) -> None:
+def train(data: Path, prepared: Path, output: Path, params: Params) -> None:
     """Train a model on the gold and silver folders of `data` and put it into `output`.
 
     The folder gets config.json, weights.pth (the averaged weights where there is averaging),
     curve.csv and training.json (what it was trained on). A training that was killed goes on at its
     last checkpoint when called again. Of several machines, the first one writes the folder.
 
+    Args:
+        data: the folder with the folders gold and, after round 0, silver.
+        prepared: the folder of prepared data, whose val and test must not be trained on.
+        output: the folder to write.
+        params: all parameters.
+
     Raises:
+        DataError: an image of val or test is among those to be trained on.
         ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
     """
     sources = Sources.of(data)
+    refuse_held_out(sources, prepared, params.prepare.transductive)
     model, section = params.model, params.train
     inputs = [
         params.task,
@@ -69,6 +78,19 @@ def train(data: Path, output: Path, params: Params) -> None:
         else:
             train_in(scratch, sources, params)
         move_finished(scratch, output, [CONFIG, WEIGHTS, CURVE, RECORD])
+
+
+def refuse_held_out(sources: Sources, prepared: Path, transductive: bool) -> None:
+    """Raise where val or test would be trained on; test may be pseudo-labelled, if that is wanted.
+
+    Raises:
+        DataError: with a fault for each such image.
+    """
+    held_out = {split: read_coco(prepared / split / FILE).images for split in ("val", "test")}
+    for folder in sources.folders:
+        images = {folder.name: read_coco(folder / FILE).images}
+        wanted = transductive and folder == sources.silver
+        refuse_leaks(images, {"val": held_out["val"]} if wanted else held_out)
 
 
 def launch(data: Path, scratch: Path, params: Params) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,13 +10,9 @@ import numpy as np
 
 from pseudolabel.errors import Fault
 from pseudolabel.formats.coco import Contract, no_dataset, parse_coco
+from pseudolabel.formats.csv_pairs import Pairs, parse_pairs
 from pseudolabel.formats.images import IMAGES, images_below
 from pseudolabel.records import Annotations, Category, Dataset, Images
-
-COLUMNS = ["file", "label"]
-
-Pairs = list[tuple[str, str]]
-"""File name, relative to images/, and name of its class."""
 
 
 def read_classes(
@@ -36,7 +31,7 @@ def read_classes(
         dataset, faults = parse_coco(root / f"{split}.json", Contract.CLASS)
         return dataset, [*faults, *one_class_each(dataset, f"{split}.json")]
     if (root / f"{split}.csv").exists():
-        pairs, faults = parse_csv(root / f"{split}.csv")
+        pairs, faults = parse_pairs(root / f"{split}.csv", "label")
         dataset, found = dataset_of(pairs, categories, f"{split}.csv")
         return dataset, [*faults, *found]
     folder = root / IMAGES / split
@@ -53,30 +48,6 @@ def one_class_each(dataset: Dataset, file: str) -> Iterable[Fault]:
     for image_id, count in sorted(counts.items()):
         if count > 1:
             yield Fault(file, f"image id {image_id}", "one annotation, its class", f"{count}")
-
-
-def parse_csv(path: Path) -> tuple[Pairs, list[Fault]]:
-    """Return the rows of a CSV with the columns `file` and `label`, and every fault found."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        return [], [Fault(path.name, "", "a CSV in UTF-8", str(error))]
-    if not rows or [it.strip() for it in rows[0]] != COLUMNS:
-        found = ",".join(rows[0]) if rows else "nothing"
-        return [], [Fault(path.name, "line 1", "the columns file,label", found)]
-    faults, pairs = [], {}
-    for number, row in enumerate(rows[1:], start=2):
-        record = f"line {number}"
-        if len(row) != 2 or not all(it.strip() for it in row):
-            faults.append(
-                Fault(path.name, record, "a file and a label", ",".join(row) or "nothing")
-            )
-        elif row[0].strip() in pairs:
-            faults.append(Fault(path.name, record, "a file of its own", f"{row[0]!r} again"))
-        else:
-            pairs[row[0].strip()] = row[1].strip()
-    return list(pairs.items()), faults
 
 
 def dataset_of(

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import imagehash
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
@@ -76,7 +78,7 @@ def look_at_one(folder: Path, name: str) -> ImageFacts | Fault:
         content = path.read_bytes()
         with Image.open(path) as image:
             width, height = image.size
-            sideways = image.getexif().get(ORIENTATION, 1) >= 5
+            sideways = lies_sideways(image)
     except FileNotFoundError:
         return Fault("", "", "an image file", "no file")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -84,3 +86,42 @@ def look_at_one(folder: Path, name: str) -> ImageFacts | Fault:
     if sideways:
         width, height = height, width
     return ImageFacts(width, height, hash_bytes(content))
+
+
+def lies_sideways(image: Image.Image) -> bool:
+    """Return whether a picture is to be turned on its side when it is shown."""
+    # Pillow decodes a whole PNG to look for a tag that hardly any has, and then behind the pixels.
+    if image.format == "PNG" and "exif" not in image.info:
+        return False
+    return bool(image.getexif().get(ORIENTATION, 1) >= 5)
+
+
+def perceptual_hashes(folder: Path, names: list[str]) -> tuple[dict[str, int], list[str]]:
+    """Return the 64-bit hash of what each image shows, and the files that cannot be decoded.
+
+    The hash is that of the low frequencies of the image (pHash): images that look alike have hashes
+    that differ in few bits.
+    """
+    found: dict[str, int] = {}
+    damaged = []
+    with ThreadPoolExecutor() as executor:
+        looks = executor.map(lambda name: look_of(folder / name), names)
+        progress = tqdm(looks, desc="decoding images", total=len(names), mininterval=2)
+        for name, look in zip(names, progress, strict=True):
+            if look is None:
+                damaged.append(name)
+            else:
+                found[name] = look
+    return found, damaged
+
+
+def look_of(path: Path) -> int | None:
+    """Return the perceptual hash of an image file, None where it cannot be decoded."""
+    try:
+        with Image.open(path) as image:
+            # A JPEG is decoded at an eighth of its size where that is enough.
+            image.draft("L", (64, 64))
+            bits = imagehash.phash(image).hash
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -11,6 +11,7 @@ import numpy as np
 
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.formats.coco import Contract, no_dataset, parse_coco
+from pseudolabel.formats.groups import read_groups
 from pseudolabel.formats.images import IMAGES, ImageFacts, check_images, images_below, look_at
 from pseudolabel.records import Category, Dataset, Images
 
@@ -30,6 +31,7 @@ class RawData:
         test: images to report on, None where the root has no test.json.
         pool: images without labels that count.
         unreadable: files of images/ that no file names and that are no readable image.
+        groups: the group of each image that groups.csv gives one.
     """
 
     gold: Dataset
@@ -37,6 +39,7 @@ class RawData:
     test: Dataset | None
     pool: Images
     unreadable: list[str]
+    groups: dict[str, str]
 
 
 def read_coco_split(contract: Contract) -> ReadSplit:
@@ -81,11 +84,14 @@ def read_raw(root: Path, read_split: ReadSplit) -> RawData:
         faults.extend(wrong)
     if "gold" in splits and not len(splits["gold"].images) and not faults:
         faults.append(Fault("gold.json", "images", "at least one image", "none"))
-    if faults:
-        raise DataError(faults)
     named = {name for dataset in splits.values() for name in dataset.images.file_names}
     pool, unreadable = (splits["pool"].images, []) if "pool" in splits else scan_pool(root, named)
-    return RawData(splits["gold"], splits.get("val"), splits.get("test"), pool, unreadable)
+    groups, wrong = read_groups(root, named | set(pool.file_names))
+    faults.extend(wrong)
+    if faults:
+        raise DataError(faults)
+    val, test = splits.get("val"), splits.get("test")
+    return RawData(splits["gold"], val, test, pool, unreadable, groups)
 
 
 def differing_categories(splits: dict[str, Dataset]) -> Iterator[Fault]:

@@ -58,9 +58,23 @@ class Model(Section):
 
 
 class Prepare(Section):
-    """How val is split off gold where the raw data has none."""
+    """How val is split off gold, and what is kept apart.
 
-    val_share: Annotated[float, Field(gt=0, lt=1)]
+    With `folds`, val is fold number `fold` of gold and of the val that the raw data has.
+    """
+
+    val_share: Within
+    folds: Annotated[int, Field(ge=2)] | None
+    fold: Count
+    duplicate_distance: Annotated[int, Field(ge=0, le=8)] | None
+    transductive: bool
+
+    @model_validator(mode="after")
+    def fold_is_there(self) -> Prepare:
+        """Refuse a fold that is not there."""
+        if self.fold >= (self.folds or 1):
+            raise ValueError(f"fold must be below folds ({self.folds})")
+        return self
 
 
 class Launcher(Section):

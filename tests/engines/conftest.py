@@ -13,6 +13,7 @@ from pseudolabel.params.loading import filled_in
 from pseudolabel.params.sections import Sample
 from pseudolabel.prepare import prepare
 from pseudolabel.tasks import TASKS
+from tests.builders import splitting
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -58,10 +59,10 @@ class Trained:
 def trained(task, folder):
     made = Trained(task, folder / "raw", folder / "prepared", folder / "model")
     TASKS[task].write_sample(made.root, SMALL)
-    prepare(made.root, made.prepared, TASKS[task], 0.2, seed=0)
+    prepare(made.root, made.prepared, TASKS[task], splitting(0.2), 0)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        train(made.prepared, made.model, made.params())
+        train(made.prepared, made.prepared, made.model, made.params())
     return made
 
 

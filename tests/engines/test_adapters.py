@@ -143,7 +143,7 @@ def test_training_masks_are_those_of_gold(any_task):
 @pytest.mark.parametrize("any_task", ["instance"], indirect=True)
 def test_boxes_areas_and_masks_of_predictions_agree(any_task):
     params = any_task.params(train={"iterations": 60, "ema_momentum": None})
-    train(any_task.prepared, any_task.model.parent / "longer", params)
+    train(any_task.prepared, any_task.prepared, any_task.model.parent / "longer", params)
     section = params.evaluate
     model = TrainedModel(any_task.model.parent / "longer", any_task.root / "images", section)
     found = find_all(model, pool_of(any_task)[:3])
@@ -191,7 +191,7 @@ def test_mixing_and_smoothing_are_what_params_say(any_task, tmp_path, changes, n
     model = adapter.adapt_model(config, categories, params)
     assert model.head.loss.label_smooth_val == 0.2
     assert (model.train_cfg and [it["type"] for it in model.train_cfg["augments"]]) == names
-    train(any_task.prepared, tmp_path / "model", params)
+    train(any_task.prepared, any_task.prepared, tmp_path / "model", params)
     assert (tmp_path / "model" / "weights.pth").exists()
 
 

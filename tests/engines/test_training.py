@@ -45,10 +45,10 @@ def test_a_model_folder_holds_config_weights_curve_and_record(model, prepared):
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     root, prepared, model, tmp_path
 ):
-    train(prepared, tmp_path / "again", tiny_params(root))
+    train(prepared, prepared, tmp_path / "again", tiny_params(root))
     assert hash_file(tmp_path / "again" / "weights.pth") == hash_file(model / "weights.pth")
     other = tiny_params(root).model_copy(update={"seed": 1})
-    train(prepared, tmp_path / "other", other)
+    train(prepared, prepared, tmp_path / "other", other)
     assert hash_file(tmp_path / "other" / "weights.pth") != hash_file(model / "weights.pth")
 
 
@@ -71,7 +71,7 @@ def test_gold_and_silver_are_drawn_at_the_ratio_asked_for(root, prepared, tmp_pa
 
     monkeypatch.setattr(CocoDataset, "prepare_data", counted)
     params = tiny_params(root, train={"batch_size": 4, "gold_share": 0.25})
-    train(data, tmp_path / "student", params)
+    train(data, prepared, tmp_path / "student", params)
     assert drawn.count("gold") == 6
     assert drawn.count("silver") == 18
     record = json.loads((tmp_path / "student" / "training.json").read_text())
@@ -173,7 +173,7 @@ FAULTS = [
 )
 def test_what_cannot_be_built_is_told_before_training(root, prepared, tmp_path, changes, message):
     with pytest.raises(ModelError, match=message):
-        train(prepared, tmp_path / "model", tiny_params(root, **changes))
+        train(prepared, prepared, tmp_path / "model", tiny_params(root, **changes))
     assert not (tmp_path / "model").exists()
 
 
@@ -182,7 +182,7 @@ def test_training_starts_from_the_weights_given(root, prepared, model, tmp_path)
     changes = {"learning_rate": 1e-9, "iterations": 1, "warmup_iterations": 0}
     changes |= {"ema_momentum": None, "optimizer": {"type": "SGD"}}
     params = tiny_params(root, train=changes, model={"weights": str(model / "weights.pth")})
-    train(prepared, tmp_path / "tuned", params)
+    train(prepared, prepared, tmp_path / "tuned", params)
     before, after = (load_weights(it / "weights.pth") for it in (model, tmp_path / "tuned"))
     name = "backbone.stem.0.conv.weight"
     assert torch.allclose(before[name], after[name], atol=1e-6)

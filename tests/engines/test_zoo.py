@@ -54,7 +54,7 @@ def one_step(data, name, folder, **sections):
     """The model of a zoo config after one step, or as many as it needs to find anything."""
     changes = SOME_STEPS if "rtmdet" in name else ONE_STEP
     params = data.params(train=changes, model={"config": name}, **sections)
-    train(data.prepared, folder / "model", params)
+    train(data.prepared, data.prepared, folder / "model", params)
     return TrainedModel(folder / "model", data.root / "images", params.evaluate)
 
 

@@ -7,7 +7,7 @@ from pseudolabel.errors import DataError
 from pseudolabel.formats.raw import read_raw
 from pseudolabel.prepare import prepare
 from pseudolabel.tasks import TASKS
-from tests.builders import CATEGORIES, coco, raw_root, write_image, write_json
+from tests.builders import CATEGORIES, coco, raw_root, splitting, write_image, write_json
 
 CLASSIFICATION = TASKS["classification"]
 LABELS = {"a/1.png": "rod", "a/2.png": "disc", "b.png": "rod"}
@@ -132,7 +132,7 @@ def test_images_without_a_class_are_left_out_and_classes_without_gold_are_told(t
     content = coco([f"gold/{it}.png" for it in range(3)])
     content["annotations"] = content["annotations"][:1]
     write_json(root / "gold.json", content)
-    prepare(root, tmp_path / "out", CLASSIFICATION, 0.5, 0)
+    prepare(root, tmp_path / "out", CLASSIFICATION, splitting(0.5), 0)
     report = (tmp_path / "out" / "report.json").read_text()
     assert re.search(r'"gold": \[\s*"gold/1.png",\s*"gold/2.png"\s*\]', report)
     out = capsys.readouterr().out

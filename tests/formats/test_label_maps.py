@@ -12,7 +12,7 @@ from pseudolabel.formats.label_maps import map_path, rasterise, read_map
 from pseudolabel.prepare import prepare
 from pseudolabel.records import Annotations, Category
 from pseudolabel.tasks import TASKS
-from tests.builders import coco, write_image, write_json
+from tests.builders import coco, splitting, write_image, write_json
 
 SEMANTIC = TASKS["semantic"]
 IDS = {"disc": 3, "rod": 7, "star": 9}
@@ -42,7 +42,7 @@ def plain(value=3):
 
 
 def prepared(root, output):
-    prepare(root, output, SEMANTIC, 0.5, 0)
+    prepare(root, output, SEMANTIC, splitting(0.5), 0)
     return read_coco(output / "gold" / FILE)
 
 
@@ -164,7 +164,7 @@ def test_coco_polygons_are_rasterised_where_there_are_no_maps(tmp_path):
         write_json(root / f"{split}.json", content)
         write_image(root / "images" / names[0], first)
     write_image(root / "images" / "pool.png", 9)
-    prepare(root, tmp_path / "out", SEMANTIC, 0.5, 0)
+    prepare(root, tmp_path / "out", SEMANTIC, splitting(0.5), 0)
     gold = read_coco(tmp_path / "out" / "gold" / FILE)
     found = read_map(map_path(tmp_path / "out" / "gold", int(gold.images.ids[0])))
     assert (found != 255).sum() == 120 == gold.annotations.areas.sum()
