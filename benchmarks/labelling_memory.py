@@ -35,7 +35,7 @@ from pseudolabel.params.loading import TASKS
 values = json.loads(sys.argv[1])
 folder = Path(sys.argv[2])
 params = TASKS[values["task"]].model_validate(values)
-label_pool(folder / "pool", Path(sys.argv[3]), folder / "predictions", 1, params)
+label_pool(folder, Path(sys.argv[3]), folder / "predictions", 1, params)
 # Not getrusage: its peak is that of the process before exec, too, the benchmark itself.
 status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
 print(status["VmHWM"].split()[0])

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from pseudolabel.datasets import joined_all, of_images
 from pseudolabel.engines.evaluating import judge
 from pseudolabel.engines.training import train
 from pseudolabel.files import remove
@@ -23,19 +23,8 @@ from pseudolabel.formats.coco import read_coco, write_coco
 from pseudolabel.formats.label_maps import MASKS
 from pseudolabel.params.loading import load_params
 from pseudolabel.prepare import prepare
-from pseudolabel.records import Annotations, Dataset, Images
 from pseudolabel.sample.writing import ORACLE
-from pseudolabel.split import of_images
 from pseudolabel.tasks import TASKS
-
-
-def together(one: Dataset, other: Dataset) -> Dataset:
-    """Return two sets of labelled images as one, annotation ids counted anew."""
-    names = ("ids", "file_names", "widths", "heights", "hashes")
-    columns = (np.concatenate([getattr(it.images, name) for it in (one, other)]) for name in names)
-    annotations = Annotations.concatenate([one.annotations, other.annotations])
-    annotations = replace(annotations, ids=np.arange(1, len(annotations) + 1))
-    return Dataset(Images(*columns), annotations, one.categories)
 
 
 def with_all_labels(root: Path, output: Path) -> Path:
@@ -43,7 +32,7 @@ def with_all_labels(root: Path, output: Path) -> Path:
     shutil.copytree(root, output)
     gold, oracle = (read_coco(root / f"{name}.json") for name in ("gold", ORACLE))
     revealed = of_images(oracle, np.arange(len(oracle.images)) > 0)
-    write_coco(output / "gold.json", together(gold, revealed))
+    write_coco(output / "gold.json", joined_all([gold, revealed]))
     if (root / MASKS).is_dir():
         shutil.copytree(root / f"{ORACLE}_{MASKS}", output / MASKS, dirs_exist_ok=True)
     remove(output / f"{ORACLE}.json")

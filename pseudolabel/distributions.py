@@ -37,10 +37,11 @@ class Distribution:
 
 
 def distributions_of(dataset: Dataset) -> list[Distribution]:
-    """Return the distributions of a data set that have at least two bins.
+    """Return the distributions of a data set; a trait that it has not has no bins.
 
     They are those of classes, of labels an image, of the aspect ratios of boxes, of the sizes of
-    labels and of images (the roots of their areas); measures are cut at their quartiles.
+    labels and of images (the roots of their areas), and of how much of an image its labels cover
+    (boxes and masks that overlap count twice). Measures are cut at their quartiles.
     """
     images, rows = dataset.images, dataset.annotations
     count = len(images)
@@ -50,23 +51,18 @@ def distributions_of(dataset: Dataset) -> list[Distribution]:
     ids = np.array([category.id for category in dataset.categories], np.int64)
     every = np.arange(count)
     sides = (rows.boxes_xyxy[:, 2:] - rows.boxes_xyxy[:, :2]).astype(np.float64)
-    image_sides = np.sqrt(images.widths.astype(np.float64) * images.heights)
-    found = [
-        Distribution("class", names, tally(owners, np.searchsorted(ids, rows.category_ids), count)),
+    pixels = images.widths.astype(np.float64) * images.heights
+    covered = np.bincount(owners, rows.areas.astype(np.float64), minlength=count) / pixels
+    classes = tally(owners, np.searchsorted(ids, rows.category_ids), count)
+    missing = len(names) - classes.shape[1]
+    return [
+        Distribution("class", names, np.pad(classes, ((0, 0), (0, missing)))),
         binned("labels an image", every, np.bincount(owners, minlength=count), count),
         binned("box width to height", owners, sides[:, 0] / sides[:, 1], count),
         binned("label side (px)", owners, np.sqrt(rows.areas.astype(np.float64)), count),
-        binned("image side (px)", every, image_sides, count),
+        binned("image side (px)", every, np.sqrt(pixels), count),
+        binned("share covered", every, covered, count),
     ]
-    found[0] = padded(found[0])
-    return [it for it in found if len(it.bins) > 1]
-
-
-def padded(classes: Distribution) -> Distribution:
-    """Return the distribution of classes with a column for those that no image has."""
-    missing = len(classes.bins) - classes.counts.shape[1]
-    counts = np.pad(classes.counts, ((0, 0), (0, max(0, missing))))
-    return Distribution(classes.name, classes.bins, counts)
 
 
 def tally(owners: NDArray[np.int64], bins: NDArray[np.int64], images: int) -> NDArray[np.float32]:
@@ -101,6 +97,8 @@ def deviations(
 ) -> list[tuple[str, str, float]]:
     """Return by how much each bin's share among some images differs from that among all.
 
+    Distributions of a single bin are left out: no split can change them.
+
     Returns:
         Name of the distribution, bin and absolute difference of shares, in order.
     """
@@ -108,6 +106,7 @@ def deviations(
     return [
         (it.name, label, float(difference))
         for it in found
+        if len(it.bins) > 1
         for label, difference in zip(
             it.bins, np.abs(it.shares(rows) - it.shares(everything)), strict=True
         )

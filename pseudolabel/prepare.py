@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pseudolabel.distributions import deviations, distributions_of
+from pseudolabel.data_report import largest_deviation, write_report
+from pseudolabel.datasets import joined, of_images, with_shared_ids
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import write_json, written_aside
 from pseudolabel.formats.coco import FILE, no_dataset, write_coco
@@ -17,10 +18,12 @@ from pseudolabel.formats.raw import LABELLED, RawData, read_raw
 from pseudolabel.leaks import Likeness, Twin, refuse_leaks
 from pseudolabel.params.sections import Prepare
 from pseudolabel.records import Annotations, Dataset, Images
-from pseudolabel.split import assign_parts, joined, of_images
+from pseudolabel.split import assign_parts
 from pseudolabel.tasks.task import Task
 
-TRAINED_ON, MEASURED_ON = ("gold", "pool"), ("test", "val")
+HELD_OUT = "held_out"
+"""The split of a fold of gold, where the raw data has a val of its own."""
+TRAINED_ON, MEASURED_ON = ("gold", "pool"), ("test", "val", HELD_OUT)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Prepared:
     """The splits, with image ids that are unique across them.
 
     Attributes:
-        splits: gold, val, test and pool; test has no images where the raw data has none.
+        splits: gold, val, test and pool; test has no images where the raw data has none. With
+            folds, and with a val of its own, there is also held_out, the fold not to learn from.
         report: what was read, split off and taken out, as JSON values.
     """
 
@@ -37,7 +41,7 @@ class Prepared:
 
 
 def prepare(root: Path, output: Path, task: Task, section: Prepare, seed: int) -> None:
-    """Write the folders gold, val, test and pool, and report.json, into `output`.
+    """Write a folder for each split, and report.json, into `output`.
 
     Args:
         root: the raw root.
@@ -49,19 +53,32 @@ def prepare(root: Path, output: Path, task: Task, section: Prepare, seed: int) -
     Raises:
         DataError: the raw data has faults; the error lists all of them.
     """
+    prepared = read_and_split(root, task, section, seed)
+    with written_aside(output) as aside:
+        aside.mkdir(parents=True)
+        written = {}
+        for split, dataset in prepared.splits.items():
+            folder = aside / split
+            written[split] = (
+                dataset if split == "pool" else task.write_labels(root, dataset, folder)
+            )
+            write_coco(folder / FILE, written[split])
+        write_json(aside / "report.json", prepared.report)
+        write_report(aside, root / IMAGES, written, prepared.report)
+    for name in prepared.report["classes_without_gold"]:
+        print(f"warning: no gold label is of the class {name!r}: it will not be learnt")
+
+
+def read_and_split(root: Path, task: Task, section: Prepare, seed: int) -> Prepared:
+    """Return a raw root as checked splits.
+
+    Raises:
+        DataError: the raw data has faults; the error lists all of them.
+    """
     raw, unlabelled = without_unlabelled(read_raw(root, task.read_split), task)
     raw, likeness = compared(root, raw, section.duplicate_distance)
     prepared = prepare_splits(raw, likeness, section, np.random.default_rng(seed))
-    report = prepared.report | {"images_without_labels": unlabelled}
-    with written_aside(output) as aside:
-        aside.mkdir(parents=True)
-        for split, dataset in prepared.splits.items():
-            if split in LABELLED:
-                dataset = task.write_labels(root, dataset, aside / split)  # noqa: PLW2901
-            write_coco(aside / split / FILE, dataset)
-        write_json(aside / "report.json", report)
-    for name in prepared.report["classes_without_gold"]:
-        print(f"warning: no gold label is of the class {name!r}: it will not be learnt")
+    return replace(prepared, report=prepared.report | {"images_without_labels": unlabelled})
 
 
 def without_unlabelled(raw: RawData, task: Task) -> tuple[RawData, dict[str, list[str]]]:
@@ -114,25 +131,23 @@ def prepare_splits(
     raw: RawData, likeness: Likeness, section: Prepare, rng: np.random.Generator
 ) -> Prepared:
     """Return the four splits, val split off gold where it is to be, without twins across them."""
-    gold, test = raw.gold, raw.test or replace(no_dataset(), categories=raw.gold.categories)
+    gold = raw.gold
+    test = raw.test or replace(no_dataset(), categories=raw.gold.categories)
     taken: list[Twin] = []
-    given = raw.val
-    if given is not None and section.folds is not None:
-        gold, given = joined(gold, given), None
-    if given is None:
-        gold = without_twins(gold, "gold", {"test": test}, likeness, taken)
-        gold, val = split_off(gold, likeness, section, rng)
-    else:
-        val = without_twins(given, "val", {"test": test}, likeness, taken)
-    measured = {"test": test, "val": val}
+    measured = {"test": test}
+    if raw.val is not None:
+        measured["val"] = without_twins(raw.val, "val", {"test": test}, likeness, taken)
     gold = without_twins(gold, "gold", measured, likeness, taken)
+    if raw.val is None or section.folds is not None:
+        gold, part = split_off(gold, likeness, section, rng)
+        measured["val" if raw.val is None else HELD_OUT] = part
     pool = Dataset(raw.pool, Annotations.empty(), gold.categories)
     pool = without_twins(pool, "pool", measured, likeness, taken)
     pool = without_twins(pool, "pool", {"gold": gold}, Likeness({}, {}, 0), taken)
     if section.transductive:
         unlabelled = Dataset(test.images, Annotations.empty(), test.categories)
         pool = joined(pool, unlabelled)
-    splits = {"test": test, "val": val, "gold": gold, "pool": pool}
+    splits = measured | {"gold": gold, "pool": pool}
     faults = [
         Fault(split, "", "at least one image that no other split has", "none")
         for split in ("val", "gold", "pool")
@@ -145,13 +160,15 @@ def prepare_splits(
     report = {
         "images": {split: len(dataset.images) for split, dataset in splits.items()},
         "annotations": {split: len(dataset.annotations) for split, dataset in splits.items()},
-        "val_split_off_gold": given is None,
+        "val_split_off_gold": raw.val is None,
         "fold": None if section.folds is None else [section.fold, section.folds],
         "transductive": section.transductive,
         "taken_out": [twin.row() for twin in taken],
         "unreadable": raw.unreadable,
         "classes_without_gold": classes_without_gold(splits["gold"]),
-        "largest_deviation": largest_deviation(splits),
+        "largest_deviation": largest_deviation(
+            {split: it for split, it in splits.items() if split != "pool"}
+        ),
     }
     return Prepared(splits, report)
 
@@ -159,7 +176,7 @@ def prepare_splits(
 def split_off(
     gold: Dataset, likeness: Likeness, section: Prepare, rng: np.random.Generator
 ) -> tuple[Dataset, Dataset]:
-    """Return gold without val, and val: a share of gold, or one of several folds.
+    """Return gold without a part, and that part: a share of gold, or one of several folds.
 
     Raises:
         DataError: there are too few images.
@@ -197,7 +214,7 @@ def refuse_shared(splits: dict[str, Dataset], transductive: bool) -> None:
     images: dict[str, Images] = {split: dataset.images for split, dataset in splits.items()}
     for split in TRAINED_ON:
         wanted = transductive and split == "pool"
-        guards = [it for it in MEASURED_ON if not (wanted and it == "test")]
+        guards = [it for it in MEASURED_ON if it in images and not (wanted and it == "test")]
         refuse_leaks({split: images[split]}, {guard: images[guard] for guard in guards})
 
 
@@ -205,36 +222,3 @@ def classes_without_gold(gold: Dataset) -> list[str]:
     """Return the names of the classes that no gold annotation has."""
     found = set(gold.annotations.category_ids.tolist())
     return [category.name for category in gold.categories if category.id not in found]
-
-
-def largest_deviation(splits: dict[str, Dataset]) -> dict[str, Any] | None:
-    """Return where gold, val or test differs most from all of them together, None if nowhere."""
-    present = [split for split in LABELLED if len(splits[split].images)]
-    whole = splits[present[0]]
-    for split in present[1:]:
-        whole = joined(whole, splits[split])
-    owners = np.repeat(present, [len(splits[split].images) for split in present])
-    found = distributions_of(whole)
-    rows: list[dict[str, Any]] = [
-        {"split": split, "trait": trait, "bin": label, "difference": round(value, 4)}
-        for split in present
-        for trait, label, value in deviations(found, owners == split)
-    ]
-    return max(rows, key=lambda row: row["difference"], default=None)
-
-
-def with_shared_ids(datasets: dict[str, Dataset]) -> dict[str, Dataset]:
-    """Return the splits with image ids counted over all their files in order of file name."""
-    names = sorted({name for dataset in datasets.values() for name in dataset.images.file_names})
-    number = {name: index for index, name in enumerate(names, start=1)}
-    numbered = {}
-    for split, dataset in datasets.items():
-        images, annotations = dataset.images, dataset.annotations
-        new_ids = np.array([number[name] for name in images.file_names], np.int64)
-        order = np.argsort(images.ids, kind="stable")
-        at = order[np.searchsorted(images.ids[order], annotations.image_ids)]
-        annotations = replace(annotations, image_ids=new_ids[at])
-        images = replace(images, ids=new_ids)[np.argsort(new_ids)]
-        by_image = np.lexsort((annotations.ids, annotations.image_ids))
-        numbered[split] = Dataset(images, annotations[by_image], dataset.categories)
-    return numbered

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from iterstrat.ml_stratifiers import IterativeStratification
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from pseudolabel.distributions import Distribution, distributions_of, mean_deviation
 from pseudolabel.errors import DataError, Fault
-from pseudolabel.records import Annotations, Dataset, Images
+from pseudolabel.records import Dataset
 
 TRIES = 16
 """Stratifications that are drawn; the one that deviates least is taken."""
@@ -45,21 +44,16 @@ def assign_parts(
     if units < len(shares):
         expected = f"at least {len(shares)} images that are no duplicates or of one group"
         raise DataError([Fault("gold", "images", expected, f"{units} of {count} images")])
-    found = distributions_of(dataset)
-    labels = strata(found, unit, units)
-    best: tuple[float, Parts] | None = None
-    for candidate in candidates(labels, unit, np.asarray(shares), rng):
+    found = [it for it in distributions_of(dataset) if len(it.bins) > 1]
+    bins = sum(len(it.bins) for it in found)
+
+    def error(candidate: Parts) -> float:
         sizes = np.bincount(candidate, minlength=len(shares)) / count
-        if not sizes.all():
-            continue
         parts = [candidate == part for part in range(len(shares))]
-        bins = sum(len(it.bins) for it in found)
-        error = mean_deviation(found, parts) * bins + float(np.abs(sizes - shares).mean())
-        if best is None or error < best[0]:
-            best = error, candidate
-    if best is None:
-        raise AssertionError("the plain random split leaves no part empty")
-    return best[1]
+        return mean_deviation(found, parts) * bins + float(np.abs(sizes - shares).mean())
+
+    drawn = candidates(strata(found, unit, units), unit, np.asarray(shares), rng)
+    return min((it for it in drawn if len(np.unique(it)) == len(shares)), key=error)
 
 
 def strata(found: Sequence[Distribution], unit: Parts, units: int) -> NDArray[np.bool_]:
@@ -93,25 +87,3 @@ def candidates(
     plain = np.empty(units, np.int64)
     plain[rng.permutation(units)] = np.searchsorted(ends, np.arange(units), "right")
     return [parts[unit].astype(np.int64) for parts in [*drawn, plain]]
-
-
-def of_images(dataset: Dataset, rows: NDArray[np.bool_]) -> Dataset:
-    """Return the images of an (n,) boolean mask with their annotations."""
-    images: Images = dataset.images[rows]
-    annotations: Annotations = dataset.annotations
-    kept = np.isin(annotations.image_ids, images.ids)
-    return Dataset(images, annotations[kept], dataset.categories)
-
-
-def joined(one: Dataset, other: Dataset) -> Dataset:
-    """Return two data sets of the same classes as one; the ids of the second are counted on."""
-    images, rows = other.images, other.annotations
-    shift = int(one.images.ids.max(initial=0)) + 1
-    images = replace(images, ids=images.ids + shift)
-    first = int(one.annotations.ids.max(initial=0)) + 1
-    rows = replace(rows, ids=rows.ids + first, image_ids=rows.image_ids + shift)
-    return Dataset(
-        Images.concatenate([one.images, images]),
-        Annotations.concatenate([one.annotations, rows]),
-        one.categories,
-    )

@@ -11,8 +11,8 @@ if __name__ == "__main__":
     with plain_errors():
         number = round_number(__doc__)
         label_pool(
-            pool=Path("data/prepared/pool"),
-            teacher=ROUNDS / str(number - 1) / "champion",
+            prepared=Path("data/prepared"),
+            champion=ROUNDS / str(number - 1) / "champion",
             output=ROUNDS / str(number) / "predictions",
             round_number=number,
             params=load_params(),

@@ -18,9 +18,11 @@ LAYERS = [
     {"boxes", "masks", "pairs", "params", "files"},
     {"formats"},
     {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver"}
-    | {"distributions", "leaks"},
-    {"tasks"},
-    {"prepare"},
+    | {"datasets", "distributions", "folds", "leaks", "votes"},
+    {"drawing", "pages", "imports", "mending"},
+    {"tasks", "data_report", "audit"},
+    {"prepare", "experiments"},
+    {"commands", "__main__"},
     {"engines"},
 ]
 HEAVY = {"torch", "torchvision", "mmcv", "mmdet", "mmengine", "mmseg", "mmpretrain"}

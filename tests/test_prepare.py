@@ -187,17 +187,22 @@ def test_damaged_images_stop_where_labelled_and_leave_the_pool(tmp_path):
     assert len(splits["pool"].images) == 2
 
 
-def test_folds_share_out_gold_and_val(tmp_path):
-    root = raw_root(tmp_path / "raw", gold_count=7, val=3, test=2)
-    held_out = []
+@pytest.mark.parametrize(("val", "split"), [({}, "val"), ({"val": 3}, "held_out")])
+def test_each_fold_leaves_out_another_part_of_gold(tmp_path, val, split):
+    root = raw_root(tmp_path / "raw", gold_count=10, test=2, **val)
+    left_out = []
     for fold in range(5):
-        splits, report = report_of(root, tmp_path / str(fold), folds=5, fold=fold)
+        output = tmp_path / str(fold)
+        splits, report = report_of(root, output, folds=5, fold=fold)
         assert report["fold"] == [fold, 5]
-        assert len(splits["gold"].images) + len(splits["val"].images) == 10
-        held_out += splits["val"].images.file_names.tolist()
-    assert sorted(held_out) == sorted(
-        [f"gold/{it}.png" for it in range(7)] + [f"val/{it}.png" for it in range(3)]
-    )
+        part = set(read_coco(output / split / FILE).images.file_names)
+        assert part | set(splits["gold"].images.file_names) == {
+            f"gold/{it}.png" for it in range(10)
+        }
+        left_out += sorted(part)
+        if val:
+            assert len(splits["val"].images) == 3
+    assert sorted(left_out) == [f"gold/{it}.png" for it in range(10)]
 
 
 def test_test_images_join_the_pool_only_on_purpose(tmp_path):

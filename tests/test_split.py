@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pseudolabel.datasets import joined
 from pseudolabel.distributions import deviations, distributions_of, mean_deviation
 from pseudolabel.errors import DataError
 from pseudolabel.records import Annotations, Category, Dataset, Images
-from pseudolabel.split import assign_parts, joined
+from pseudolabel.split import assign_parts
 from tests.builders import dataset
 
 

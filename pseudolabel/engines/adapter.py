@@ -71,8 +71,8 @@ class Adapter(Protocol):
     def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
         """Return the transforms of one view, from the loaded image to the model's input."""
 
-    def predict(self, model: Any, views: list[Any], request: Request) -> Found:
-        """Return what the model finds in a batch, given once for each view."""
+    def predict(self, models: Sequence[Any], views: list[Any], request: Request) -> Found:
+        """Return what models find together in a batch, given once for each view."""
 
     def shard_writer(self, folder: Path, request: Request) -> ShardWriter:
         """Return what writes the predictions for the pool into a folder."""

@@ -67,21 +67,22 @@ def evaluate(
 def judge(model: Path, prepared: Path, params: Params) -> tuple[Row, float]:
     """Return what is to be recorded of a model, and its speed in images a second."""
     task = TASKS[params.task]
-    trained = TrainedModel(model, params.data.root / IMAGES, params.evaluate, params.data.workers)
+    images, workers = params.data.root / IMAGES, params.data.workers
+    trained = TrainedModel([model], images, params.evaluate, workers)
     row: Row = {"data": read_json(model / RECORD)["data"], "headline": task.headline}
     row["transductive"] = params.prepare.transductive
     row["weights_mb"] = round((model / WEIGHTS).stat().st_size / 1e6, 3)
-    images, seconds = 0, 0.0
+    count, seconds = 0, 0.0
     for split in SPLITS:
         truth = read_coco(prepared / split / FILE)
         if not len(truth.images):
             continue
         scorer = task.scorer(truth, prepared / split, params)
         seconds += predict_all(trained, truth.images, scorer)
-        images += len(truth.images)
+        count += len(truth.images)
         overall, by_class = scorer.result()
         row[split] = overall | {"by_class": by_class}
-    return row, round(images / seconds, 1)
+    return row, round(count / seconds, 1)
 
 
 def predict_all(predictor: Predictor, images: Images, scorer: Scorer) -> float:

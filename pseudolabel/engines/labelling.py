@@ -9,49 +9,63 @@ from tqdm import tqdm
 
 from pseudolabel.engines.model_folder import CONFIG, WEIGHTS
 from pseudolabel.engines.predicting import Predictor, TrainedModel
+from pseudolabel.errors import ModelError
 from pseudolabel.files import (
     LOCK,
+    hash_bytes,
     hash_file,
     move_finished,
     scratch_folder,
     sole_worker,
     write_json,
 )
+from pseudolabel.folds import MODELS, read_folds
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.images import IMAGES
+from pseudolabel.leaks import refuse_leaks
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Images
 
 
-def label_pool(pool: Path, teacher: Path, output: Path, round_number: int, params: Params) -> None:
-    """Let the teacher label the pool, and put shards and teacher.json into `output`.
+def label_pool(
+    prepared: Path, champion: Path, output: Path, round_number: int, params: Params
+) -> None:
+    """Let the champion, or those of all folds, label the pool, and write shards and teacher.json.
 
     Whatever scores above the floor is written. When called again after a kill, labelling goes on
     at the first shard that is missing.
 
     Args:
-        pool: the pool's folder of prepared data.
-        teacher: the model folder of the champion.
+        prepared: the folder of prepared data.
+        champion: the model folder of the champion of the round before.
         output: the folder to write.
         round_number: the round that is to be written beside each row.
-        params: all parameters; `data`, `pseudo_label` and `seed` are used.
-    """
-    section, file = params.pseudo_label, pool / FILE
-    images = read_coco(file).images
-    inputs = [round_number, section.model_dump()]
-    scratch = scratch_folder("pseudo_label", inputs, [file, teacher / WEIGHTS, teacher / CONFIG])
+        params: all parameters; `data` and `pseudo_label` are used.
 
-    def load_teacher() -> TrainedModel:
+    Raises:
+        ModelError: folds are to label, and one is missing or of another model.
+        DataError: a fold's model was trained on val or test.
+    """
+    section, file = params.pseudo_label, prepared / "pool" / FILE
+    images = read_coco(file).images
+    teachers = [champion] if section.teachers == "champion" else fold_teachers(MODELS, prepared)
+    inputs = [round_number, section.model_dump()]
+    files = [folder / name for folder in teachers for name in (WEIGHTS, CONFIG)]
+    scratch = scratch_folder("pseudo_label", inputs, [file, *files])
+
+    def load_teachers() -> TrainedModel:
         root = params.data.root / IMAGES
-        return TrainedModel(teacher, root, section, params.data.workers, round_number)
+        return TrainedModel(teachers, root, section, params.data.workers, round_number)
 
     with sole_worker(scratch):
-        label_missing_shards(images, load_teacher, scratch, section.shard_images)
+        label_missing_shards(images, load_teachers, scratch, section.shard_images)
         shards = tables.shard_paths(scratch)
+        weights = [hash_file(folder / WEIGHTS) for folder in teachers]
         record = {
             "round": round_number,
-            "weights": hash_file(teacher / WEIGHTS),
+            "weights": weights[0] if len(weights) == 1 else hash_bytes("".join(weights).encode()),
+            "weights_of_each": weights,
             "images": len(images),
             "shard_images": section.shard_images,
             "unreadable": [name for path in shards for name in tables.read_unreadable(path)],
@@ -59,6 +73,24 @@ def label_pool(pool: Path, teacher: Path, output: Path, round_number: int, param
         write_json(scratch / tables.TEACHER, record)
         whole = [path.name for path in scratch.iterdir() if path.name != LOCK]
         move_finished(scratch, output, sorted(name for name in whole if name[0] != "."))
+
+
+def fold_teachers(models: Path, prepared: Path) -> list[Path]:
+    """Return the model folders of all folds, fit to label a pool together.
+
+    Raises:
+        ModelError: a fold is missing or is of another model.
+        DataError: a fold's model was trained on val or test, which its silver would tell a student.
+    """
+    folds = read_folds(models)
+    for fold in folds:
+        if hash_file(fold.champion / CONFIG) != hash_file(folds[0].champion / CONFIG):
+            raise ModelError(
+                f"{fold.champion / CONFIG}: expected the model of fold 0, found another"
+            )
+        measured = {split: read_coco(prepared / split / FILE).images for split in ("val", "test")}
+        refuse_leaks({f"gold of fold {fold.number}": fold.trained_on()}, measured)
+    return [fold.champion for fold in folds]
 
 
 def label_missing_shards(

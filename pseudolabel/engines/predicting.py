@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_state_dict
@@ -50,10 +50,10 @@ class Predictor(Protocol):
 
 
 class TrainedModel:
-    """A trained model, ready to label images.
+    """A trained model, or several of one config that label together.
 
     Args:
-        folder: a model folder that training wrote.
+        folders: the model folders that training wrote.
         root: the image folder.
         section: the parameters, of `pseudo_label` or of `evaluate`.
         workers: processes that read images.
@@ -61,15 +61,17 @@ class TrainedModel:
     """
 
     def __init__(
-        self, folder: Path, root: Path, section: Any, workers: int = 0, round_number: int = 0
+        self,
+        folders: Sequence[Path],
+        root: Path,
+        section: Any,
+        workers: int = 0,
+        round_number: int = 0,
     ) -> None:
-        config = Config.fromfile(folder / CONFIG)
+        config = Config.fromfile(folders[0] / CONFIG)
         self.adapter = adapter_of(config.task)
         init_default_scope(self.adapter.scope)
-        self.model = MODELS.build(self.adapter.predicting_model(config.model, section))
-        trained = getattr(self.model, "module", self.model)
-        load_state_dict(trained, load_weights(folder / WEIGHTS), strict=True)
-        self.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        self.models = [self.load(folder, config.model, section) for folder in folders]
         width, height = config.image_size
         views = [
             View(scale, flip)
@@ -80,6 +82,14 @@ class TrainedModel:
         ids = np.array([row["id"] for row in config.categories], np.int32)
         self.request = Request(ids, section, round_number)
         self.root, self.batch_size, self.workers = root, section.batch_size, workers
+
+    def load(self, folder: Path, model: ConfigDict, section: Any) -> Any:
+        """Return the model of a folder, ready to predict."""
+        # A copy: what predicts may change its config.
+        built = MODELS.build(self.adapter.predicting_model(copy.deepcopy(model), section))
+        trained = getattr(built, "module", built)
+        load_state_dict(trained, load_weights(folder / WEIGHTS), strict=True)
+        return built.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     def predict(self, images: Images, first: int = 0) -> Iterator[Predictions]:
         """Yield the predictions of images from row `first` on, batch by batch, in order."""
@@ -93,9 +103,9 @@ class TrainedModel:
             yield Predictions(self.forward(views) if views else None, count, unreadable)
 
     def forward(self, views: list[Any]) -> Found:
-        """Return what the model finds in one batch, given once for each view."""
+        """Return what the models find in one batch, given once for each view."""
         with torch.inference_mode():
-            return self.adapter.predict(self.model, views, self.request)
+            return self.adapter.predict(self.models, views, self.request)
 
     def shard_writer(self, folder: Path) -> ShardWriter:
         """Return what writes predictions into a folder, shard by shard."""

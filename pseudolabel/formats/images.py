@@ -9,7 +9,7 @@ from pathlib import Path
 
 import imagehash
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from pseudolabel.errors import Fault
@@ -81,6 +81,8 @@ def look_at_one(folder: Path, name: str) -> ImageFacts | Fault:
             sideways = lies_sideways(image)
     except FileNotFoundError:
         return Fault("", "", "an image file", "no file")
+    except UnidentifiedImageError:
+        return Fault("", "", "a readable image", "a file of no known image format")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return Fault("", "", "a readable image", str(error) or type(error).__name__)
     if sideways:

@@ -26,14 +26,18 @@ TASKS: dict[str, type[Params]] = {
 }
 
 
-def load_params(path: Path = Path("params.yaml")) -> Params:
+def load_params(path: Path = Path("params.yaml"), task: str | None = None) -> Params:
     """Return the validated params.yaml, with the defaults of its task from configs/<task>.yaml.
+
+    Args:
+        path: of the file.
+        task: to be taken in place of the file's.
 
     Raises:
         ParamsError: a file is missing, is no YAML or breaks rules; the message lists all of them.
     """
     values = read_yaml(path)
-    task = values.get("task")
+    task = values["task"] = task or values.get("task")
     if task not in TASKS:
         raise ParamsError(f"{path}: task: expected one of {', '.join(TASKS)}, found {task!r}")
     defaults = read_yaml(path.parent / "configs" / f"{task}.yaml")

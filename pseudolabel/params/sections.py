@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -60,7 +60,7 @@ class Model(Section):
 class Prepare(Section):
     """How val is split off gold, and what is kept apart.
 
-    With `folds`, val is fold number `fold` of gold and of the val that the raw data has.
+    With `folds`, fold number `fold` of gold is val, or held out beside the val of the raw data.
     """
 
     val_share: Within
@@ -170,8 +170,9 @@ class Predict(Section):
 
 
 class PseudoLabel(Predict):
-    """How the champion labels the pool, shard by shard."""
+    """Who labels the pool, the champion or those of all folds together, shard by shard."""
 
+    teachers: Literal["champion", "folds"]
     shard_images: Some
 
     @model_validator(mode="after")

@@ -54,7 +54,7 @@ def test_an_unreadable_image_is_set_aside_and_the_others_are_labelled(any_task, 
         (broken / name).write_bytes(b"")
     params = any_task.params(data={"root": str(tmp_path)})
     output = tmp_path / "predictions"
-    label_pool(any_task.prepared / "pool", any_task.model, output, 1, params)
+    label_pool(any_task.prepared, any_task.model, output, 1, params)
     teacher = json.loads((output / tables.TEACHER).read_text())
     assert teacher["unreadable"] == [names[2], *names[4:8]]
     assert [path.name for path in tables.shard_paths(output)] == [
@@ -74,7 +74,7 @@ def test_an_unreadable_image_is_set_aside_and_the_others_are_labelled(any_task, 
 @pytest.mark.parametrize("any_task", ["semantic"], indirect=True)
 def test_label_maps_have_the_image_s_size_and_sure_pixels_win(any_task, tmp_path):
     output = tmp_path / "predictions"
-    label_pool(any_task.prepared / "pool", any_task.model, output, 1, any_task.params())
+    label_pool(any_task.prepared, any_task.model, output, 1, any_task.params())
     rows = tables.read_shards(output)
     for image_id in pool_of(any_task).ids.tolist():
         labels = read_map(label_path(output, image_id))
@@ -93,7 +93,7 @@ def test_views_at_other_scales_and_mirrored_are_averaged(any_task):
     def maps(scales, flip):
         changes = {"scales": tuple(scales), "flip": flip}
         section = any_task.params().pseudo_label.model_copy(update=changes)
-        model = TrainedModel(any_task.model, any_task.root / "images", section)
+        model = TrainedModel([any_task.model], any_task.root / "images", section)
         (batch,) = model.predict(pool)
         return batch.found.confidences
 
@@ -112,7 +112,7 @@ def test_a_mirrored_image_has_the_mirrored_map_where_views_are_joined(any_task, 
     section = any_task.params().pseudo_label.model_copy(update={"scales": (1.0,), "flip": True})
     found = []
     for root in (any_task.root / "images", tmp_path):
-        (batch,) = TrainedModel(any_task.model, root, section).predict(pool)
+        (batch,) = TrainedModel([any_task.model], root, section).predict(pool)
         found.append(batch.found.confidences[0].astype(int))
     assert np.abs(found[0] - found[1][:, ::-1]).max() <= 1
 
@@ -145,7 +145,7 @@ def test_boxes_areas_and_masks_of_predictions_agree(any_task):
     params = any_task.params(train={"iterations": 60, "ema_momentum": None})
     train(any_task.prepared, any_task.prepared, any_task.model.parent / "longer", params)
     section = params.evaluate
-    model = TrainedModel(any_task.model.parent / "longer", any_task.root / "images", section)
+    model = TrainedModel([any_task.model.parent / "longer"], any_task.root / "images", section)
     found = find_all(model, pool_of(any_task)[:3])
     assert len(found) > 0
     assert all(found.masks)
@@ -201,7 +201,7 @@ def test_probabilities_of_views_are_averaged(any_task):
 
     def values(flip):
         section = any_task.params().pseudo_label.model_copy(update={"flip": flip})
-        (batch,) = TrainedModel(any_task.model, any_task.root / "images", section).predict(pool)
+        (batch,) = TrainedModel([any_task.model], any_task.root / "images", section).predict(pool)
         return batch.found.values
 
     plain, both = values(False), values(True)

@@ -64,7 +64,7 @@ def test_a_finished_pool_loads_no_model(tmp_path):
 
 def test_a_model_labels_the_pool(root, prepared, model, tmp_path):
     params = tiny_params(root)
-    label_pool(prepared / "pool", model, tmp_path / "predictions", 1, params)
+    label_pool(prepared, model, tmp_path / "predictions", 1, params)
     teacher = json.loads((tmp_path / "predictions" / tables.TEACHER).read_text())
     assert (teacher["round"], teacher["images"], teacher["unreadable"]) == (1, 10, [])
     found = tables.read_shards(tmp_path / "predictions")
@@ -77,7 +77,7 @@ def test_a_model_labels_the_pool(root, prepared, model, tmp_path):
     # Labelled in another batch size, the rows are the same but for rounding.
     section = params.pseudo_label.model_copy(update={"batch_size": 3})
     other = find_all(
-        TrainedModel(model, root / "images", section, round_number=1),
+        TrainedModel([model], root / "images", section, round_number=1),
         read_coco(prepared / "pool" / FILE).images,
     )
     assert np.array_equal(other.image_ids, found.image_ids)
@@ -94,7 +94,7 @@ def test_an_unreadable_image_is_set_aside_and_listed(root, prepared, model, tmp_
     (broken / names[2]).write_bytes((broken / names[2]).read_bytes()[:40])
     (broken / names[5]).unlink()
     params = tiny_params(tmp_path)
-    label_pool(prepared / "pool", model, tmp_path / "predictions", 1, params)
+    label_pool(prepared, model, tmp_path / "predictions", 1, params)
     teacher = json.loads((tmp_path / "predictions" / tables.TEACHER).read_text())
     assert teacher["unreadable"] == [names[2], names[5]]
     labelled = set(tables.read_shards(tmp_path / "predictions").image_ids)
@@ -108,7 +108,7 @@ def labelling(root, **changes):
 def test_flipping_joins_what_two_views_show(root, prepared, model):
     pool = read_coco(prepared / "pool" / FILE).images[:4]
     plain, flipped = (
-        find_all(TrainedModel(model, root / "images", labelling(root, flip=flip)), pool)
+        find_all(TrainedModel([model], root / "images", labelling(root, flip=flip)), pool)
         for flip in (False, True)
     )
     assert not same_rows(plain, flipped)
@@ -151,7 +151,7 @@ def test_killed_labelling_keeps_its_shards(root, prepared, model, tmp_path):
     assert len(shards) == 10
     assert kept.items() <= {path.name: path.stat().st_mtime_ns for path in shards}.items()
     label_pool(
-        prepared / "pool",
+        prepared,
         model,
         tmp_path / "whole",
         1,

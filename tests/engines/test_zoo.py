@@ -55,7 +55,7 @@ def one_step(data, name, folder, **sections):
     changes = SOME_STEPS if "rtmdet" in name else ONE_STEP
     params = data.params(train=changes, model={"config": name}, **sections)
     train(data.prepared, data.prepared, folder / "model", params)
-    return TrainedModel(folder / "model", data.root / "images", params.evaluate)
+    return TrainedModel([folder / "model"], data.root / "images", params.evaluate)
 
 
 def val_of(data):

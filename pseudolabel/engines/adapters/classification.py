@@ -128,12 +128,21 @@ class ClassificationAdapter:
             {"type": "PackInputs", "meta_keys": META_KEYS},
         ]
 
-    def predict(self, model: Any, views: list[Any], request: Request) -> Probabilities:  # noqa: ARG002
-        """Return the mean probabilities over all views of a batch."""
-        results = [model.test_step(batch) for batch in views]
-        values = torch.stack([torch.stack([it.pred_score for it in view]) for view in results])
-        image_ids = np.array([sample.img_id for sample in results[0]], np.int64)
-        return Probabilities(image_ids, values.mean(dim=0).cpu().numpy().astype(np.float32))
+    def predict(
+        self,
+        models: Sequence[Any],
+        views: list[Any],
+        request: Request,  # noqa: ARG002 - all classes are told
+    ) -> Probabilities:
+        """Return the mean probabilities of a batch over models and views."""
+        values = []
+        for model in models:
+            for batch in views:
+                samples = model.test_step(batch)
+                values.append(torch.stack([it.pred_score for it in samples]))
+                image_ids = np.array([it.img_id for it in samples], np.int64)
+        mean = torch.stack(values).mean(dim=0)
+        return Probabilities(image_ids, mean.cpu().numpy().astype(np.float32))
 
     def shard_writer(self, folder: Path, request: Request) -> ProbabilitiesWriter:  # noqa: ARG002
         """Return what writes the predictions for the pool."""

@@ -16,6 +16,7 @@ from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Annotations, Category
+from pseudolabel.votes import joint_votes
 
 with quiet_imports():
     import mmdet.datasets  # noqa: F401
@@ -90,11 +91,16 @@ class ObjectAdapter:
         flip = {"type": "RandomFlip", "prob": float(view.flip)}
         return [resize, flip, pad, {"type": "PackDetInputs", "meta_keys": META_KEYS}]
 
-    def predict(self, model: Any, views: list[Any], request: Request) -> Annotations:
-        """Return the objects of a batch, best first within an image."""
-        samples = self.samples(model, views)
-        parts = [self.rows(sample, request) for sample in samples]
-        return Annotations.concatenate([Annotations.empty(), *parts])
+    def predict(self, models: Sequence[Any], views: list[Any], request: Request) -> Annotations:
+        """Return the objects of a batch, best first within an image; several models vote."""
+        found = []
+        for model in models:
+            parts = [self.rows(sample, request) for sample in self.samples(model, views)]
+            found.append(Annotations.concatenate([Annotations.empty(), *parts]))
+        if len(found) == 1:
+            return found[0]
+        voted = joint_votes(found)
+        return voted[voted.scores >= request.section.score_floor]
 
     def samples(self, model: Any, views: list[Any]) -> Sequence[Any]:
         """Return mmdet's results for a batch, one an image."""

@@ -147,11 +147,17 @@ class SemanticAdapter:
             {"type": "PackSegInputs", "meta_keys": META_KEYS},
         ]
 
-    def predict(self, model: Any, views: list[Any], request: Request) -> LabelMaps:  # noqa: ARG002
-        """Return the label maps of a batch: the mean probability over all views decides."""
+    def predict(
+        self,
+        models: Sequence[Any],
+        views: list[Any],
+        request: Request,  # noqa: ARG002 - all classes are told
+    ) -> LabelMaps:
+        """Return the label maps of a batch: the mean probability over models and views decides."""
         image_ids: list[int] = []
         sums: list[torch.Tensor] = []
-        for number, batch in enumerate(views):
+        looks = [(model, batch) for model in models for batch in views]
+        for number, (model, batch) in enumerate(looks):
             for row, sample in enumerate(model.test_step(batch)):
                 probabilities = sample.seg_logits.data.softmax(dim=0)
                 if number:
@@ -159,7 +165,7 @@ class SemanticAdapter:
                 else:
                     sums.append(probabilities)
                     image_ids.append(sample.img_id)
-        best = [(total / len(views)).max(dim=0) for total in sums]
+        best = [(total / len(looks)).max(dim=0) for total in sums]
         return LabelMaps(
             np.array(image_ids, np.int64),
             [it.indices.to(torch.uint8).cpu().numpy() for it in best],

@@ -1,0 +1,62 @@
+"""Labels broken on purpose, with a record of which: what an audit should find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pseudolabel.boxes import areas
+from pseudolabel.records import Annotations, Dataset
+
+KINDS = ("missed", "badly placed", "wrong class")
+
+
+def break_labels(
+    dataset: Dataset, share: float, rng: np.random.Generator
+) -> tuple[Dataset, dict[int, str]]:
+    """Return the data set with a share of its labels broken, and the kind of each by its id.
+
+    A third of them is dropped, a third moved and resized by a third of its sides, a third given
+    another class; labels without a box are all given another class.
+    """
+    rows = dataset.annotations
+    boxed = bool(np.isfinite(rows.boxes_xyxy).all())
+    chosen = rng.permutation(len(rows))[: round(share * len(rows))]
+    kinds = [KINDS[number % 3] if boxed else "wrong class" for number in range(len(chosen))]
+    broken = {int(rows.ids[row]): kind for row, kind in zip(chosen, kinds, strict=True)}
+    categories, boxes = rows.category_ids.copy(), rows.boxes_xyxy.copy()
+    kept = np.ones(len(rows), bool)
+    known = np.array([category.id for category in dataset.categories])
+    sides = dict(
+        zip(
+            dataset.images.ids.tolist(),
+            zip(dataset.images.widths.tolist(), dataset.images.heights.tolist(), strict=True),
+            strict=True,
+        )
+    )
+    for row, kind in zip(chosen, kinds, strict=True):
+        if kind == "missed":
+            kept[row] = False
+        elif kind == "wrong class":
+            categories[row] = rng.choice(known[known != categories[row]])
+        else:
+            boxes[row] = moved(boxes[row], sides[int(rows.image_ids[row])], rng)
+    changed = replace(rows, category_ids=categories, boxes_xyxy=boxes)
+    if boxed:
+        changed = replace(changed, areas=areas(boxes))
+    annotations: Annotations = changed[kept]
+    return replace(dataset, annotations=annotations), broken
+
+
+def moved(
+    box: NDArray[np.float32], size: tuple[int, int], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return a box moved by a third of its sides, and larger or smaller by a third, in its image."""
+    sides = box[2:] - box[:2]
+    centre = (box[:2] + box[2:]) / 2 + sides * rng.choice([-1, 1], 2) / 3
+    sides = sides * rng.choice([2 / 3, 4 / 3], 2)
+    limit = np.array(size, np.float32)
+    low, high = np.clip(centre - sides / 2, 0, limit - 2), np.clip(centre + sides / 2, 2, limit)
+    return np.concatenate([low, np.maximum(high, low + 2)]).astype(np.float32)

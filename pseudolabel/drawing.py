@@ -1,0 +1,81 @@
+"""Pictures of images with their labels drawn, for people to look at."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import supervision as sv
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from pseudolabel import masks
+from pseudolabel.formats.label_maps import MASKS, map_path, read_map
+from pseudolabel.records import Annotations, Category
+
+PALETTE = sv.ColorPalette.DEFAULT
+QUALITY = 80
+
+
+def colour_of(position: int) -> str:
+    """Return the colour of the class at a position among the categories, as `#rrggbb`."""
+    return str(PALETTE.by_idx(position).as_hex())
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Return an image as it is shown, (h, w, 3)."""
+    with Image.open(path) as image:
+        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def with_labels(
+    pixels: NDArray[np.uint8], rows: Annotations, categories: Sequence[Category], folder: Path
+) -> NDArray[np.uint8]:
+    """Return an image with its boxes and masks drawn in the colours of their classes.
+
+    Args:
+        pixels: (h, w, 3) image.
+        rows: its annotations.
+        categories: the classes, in order of their ids.
+        folder: the split's folder, with the label maps where there are any.
+    """
+    height, width = pixels.shape[:2]
+    ids = np.array([category.id for category in categories], np.int64)
+    classes = np.searchsorted(ids, rows.category_ids).astype(int)
+    # supervision draws into OpenCV's order of channels.
+    drawn = np.ascontiguousarray(pixels[..., ::-1])
+    if (folder / MASKS).is_dir() and len(rows):
+        labels = read_map(map_path(folder, int(rows.image_ids[0])))
+        drawn = fill(drawn, labels == np.arange(len(ids))[:, None, None], np.arange(len(ids)))
+    elif len(rows) and all(rows.masks):
+        drawn = fill(drawn, masks.decode(rows.masks, height, width), classes)
+    boxed = np.isfinite(rows.boxes_xyxy).all(axis=1)
+    if boxed.any():
+        found = sv.Detections(xyxy=rows.boxes_xyxy[boxed], class_id=classes[boxed])
+        drawn = box_annotator(max(height, width)).annotate(drawn, found)
+    return np.ascontiguousarray(drawn[..., ::-1])
+
+
+def fill(
+    pixels: NDArray[np.uint8], shapes: NDArray[np.bool_], classes: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """Return an image with (n, h, w) masks laid over it."""
+    boxes = np.zeros((len(shapes), 4), np.float32)
+    found = sv.Detections(xyxy=boxes, mask=shapes, class_id=classes)
+    return sv.MaskAnnotator(PALETTE, opacity=0.45).annotate(pixels, found)
+
+
+def box_annotator(side: int) -> sv.BoxAnnotator:
+    """Return what draws boxes, with lines that are seen in a thumbnail of an image."""
+    return sv.BoxAnnotator(PALETTE, thickness=max(1, round(side / 150)))
+
+
+def as_jpeg(pixels: NDArray[np.uint8], side: int) -> bytes:
+    """Return an image as JPEG, its longer side at most `side` pixels."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side))
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=QUALITY)
+    return stream.getvalue()
