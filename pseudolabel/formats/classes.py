@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,9 @@ def read_classes(
         return dataset, [*faults, *one_class_each(dataset, f"{split}.json")]
     if (root / f"{split}.csv").exists():
         pairs, faults = parse_pairs(root / f"{split}.csv", "label")
-        dataset, found = dataset_of(pairs, categories, f"{split}.csv")
-        return dataset, [*faults, *found]
+        if faults:
+            return replace(no_dataset(), categories=categories or ()), faults
+        return dataset_of(pairs, categories, f"{split}.csv")
     folder = root / IMAGES / split
     if folder.is_dir():
         names = [f"{split}/{name}" for name in images_below(folder)]
@@ -65,7 +67,7 @@ def dataset_of(
     if not pairs:
         faults.append(Fault(file, "", "at least one image with its class", "none"))
     if faults:
-        return no_dataset(), faults
+        return replace(no_dataset(), categories=categories), faults
     count = len(pairs)
     ids = np.arange(1, count + 1)
     images = Images.build(ids.tolist(), [name for name, _ in pairs], [0] * count, [0] * count)
