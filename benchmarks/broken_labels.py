@@ -53,7 +53,7 @@ def break_labels(
 def moved(
     box: NDArray[np.float32], size: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return a box moved by a third of its sides, and larger or smaller by a third, in its image."""
+    """Return a box moved by a third of its sides and larger or smaller by a third."""
     sides = box[2:] - box[:2]
     centre = (box[:2] + box[2:]) / 2 + sides * rng.choice([-1, 1], 2) / 3
     sides = sides * rng.choice([2 / 3, 4 / 3], 2)

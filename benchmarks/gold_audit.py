@@ -4,7 +4,7 @@ r"""How many of the audit's first 50 suspects are labels that were broken on pur
         --image-size 320 240   # as in docs/benchmarks.md
 
 Takes all images of gold and of the oracle as gold, breaks a share of their labels, trains a model
-for each of several folds on the others with the task and training of params.yaml, and lets the
+for each of several folds on the others, with the task and training of params.yaml, and lets the
 audit rank the labels. What lies in the work folder already, as fold by fold it does after a kill,
 is not made again.
 """
@@ -13,17 +13,23 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.broken_labels import break_labels
+from pseudolabel.audit.objects import SAME_IOU
+from pseudolabel.audit.suspects import MISSED, Suspect
+from pseudolabel.audit.writing import write_audit
+from pseudolabel.boxes import iou_matrix
 from pseudolabel.datasets import joined, of_images
 from pseudolabel.engines.cross_fit import cross_fit
 from pseudolabel.engines.training import train
-from pseudolabel.files import write_json, written_aside
+from pseudolabel.files import read_json, write_json, written_aside
 from pseudolabel.folds import keep_fold
-from pseudolabel.formats.coco import write_coco
+from pseudolabel.formats.coco import FILE, read_coco, write_coco
 from pseudolabel.params.loading import TASKS as SECTIONS
 from pseudolabel.params.loading import filled_in, read_yaml
 from pseudolabel.params.sections import Params
@@ -71,6 +77,27 @@ def train_folds(root: Path, work: Path, params: Params) -> None:
         keep_fold(work / "models", number, work / "model", prepared)
 
 
+def hits(suspects: Sequence[Suspect], root: Path) -> list[bool]:
+    """Return for each suspect whether it is a label that was broken, or one that was dropped."""
+    broken = {int(key): kind for key, kind in read_json(root / "broken.json").items()}
+    whole = read_coco(root / "whole.json")
+    files = dict(zip(whole.images.ids.tolist(), whole.images.file_names, strict=True))
+    dropped: dict[str, list[NDArray[np.float32]]] = {}
+    for row, number in enumerate(whole.annotations.ids.tolist()):
+        if broken.get(number) == MISSED:
+            file = files[int(whole.annotations.image_ids[row])]
+            dropped.setdefault(file, []).append(whole.annotations.boxes_xyxy[row])
+    found = []
+    for it in suspects:
+        if it.kind == MISSED:
+            box = np.array([it.suggested_xyxy], np.float32)
+            lost = np.array(dropped.get(it.file, []), np.float32).reshape(-1, 4)
+            found.append(bool((iou_matrix(box, lost) > SAME_IOU).any()))
+        else:
+            found.append(it.annotation_id in broken)
+    return found
+
+
 def params_of(arguments: argparse.Namespace) -> Params:
     """Return params.yaml with what the command line says instead."""
     values = read_yaml(Path("params.yaml")) | {"task": arguments.task}
@@ -100,7 +127,18 @@ def main() -> None:
             with_broken_gold(arguments.source, aside, params.task, arguments.broken)
     train_folds(root, arguments.work, params)
     own = params.model_copy(update={"data": params.data.model_copy(update={"root": root})})
-    cross_fit(arguments.work / "models", arguments.work / "predictions", own)
+    predictions = arguments.work / "predictions"
+    if not predictions.exists():
+        cross_fit(arguments.work / "models", predictions, own)
+    task = TASKS[params.task]
+    write_audit(predictions, root / "images", arguments.work / "audit", task)
+    suspects = task.suspects(read_coco(predictions / "gold" / FILE), predictions)
+    found = hits(suspects, root)
+    for count in (50, 100, 200):
+        print(f"precision at {count}: {np.mean(found[:count]):.2f}")
+    for kind in sorted({it.kind for it in suspects}):
+        mine = [hit for it, hit in zip(suspects[:50], found, strict=False) if it.kind == kind]
+        print(f"of the first 50, {kind}: {sum(mine)} of {len(mine)} broken on purpose")
 
 
 if __name__ == "__main__":

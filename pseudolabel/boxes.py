@@ -25,6 +25,16 @@ def paired_iou(
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
 
 
+def iou_matrix(
+    first_xyxy: NDArray[np.float32], second_xyxy: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the (n, m) intersections over union of (n, 4) boxes with (m, 4) boxes."""
+    rows, columns = len(first_xyxy), len(second_xyxy)
+    first = np.repeat(first_xyxy, columns, axis=0)
+    second = np.tile(second_xyxy, (rows, 1))
+    return paired_iou(first, second).reshape(rows, columns)
+
+
 def grouped_nms(
     boxes_xyxy: NDArray[np.float32],
     scores: NDArray[np.float32],

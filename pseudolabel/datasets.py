@@ -34,12 +34,16 @@ def joined(one: Dataset, other: Dataset) -> Dataset:
 
 
 def joined_all(datasets: Sequence[Dataset]) -> Dataset:
-    """Return data sets of the same classes, whose ids are unique over all of them, as one."""
+    """Return data sets of the same classes, whose image ids are unique over them, as one.
+
+    Annotations keep their ids where these are unique, too; else they are counted anew.
+    """
     images = Images.concatenate([it.images for it in datasets])
     rows = Annotations.concatenate([it.annotations for it in datasets])
     images = images[np.argsort(images.ids)]
     rows = rows[np.argsort(rows.image_ids, kind="stable")]
-    rows = replace(rows, ids=np.arange(1, len(rows) + 1))
+    if len(np.unique(rows.ids)) < len(rows):
+        rows = replace(rows, ids=np.arange(1, len(rows) + 1))
     return Dataset(images, rows, datasets[0].categories)
 
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from pseudolabel.audit import write_audit
-
+from pseudolabel.audit.writing import write_audit
 from pseudolabel.errors import plain_errors
 from pseudolabel.params.loading import load_params
 from pseudolabel.tasks import TASKS

@@ -97,7 +97,7 @@ def needed_by(stage):
 
 
 def declared(stage):
-    for file in ("dvc.yaml", "data/dvc.yaml", "rounds/dvc.yaml"):
+    for file in ("dvc.yaml", "data/dvc.yaml", "rounds/dvc.yaml", "folds/dvc.yaml"):
         stages = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"]
         if stage in stages:
             return stages[stage].get("do", stages[stage])

@@ -1,5 +1,6 @@
 """Classification: one class for every image."""
 
+from pseudolabel.audit.images import image_suspects
 from pseudolabel.filters.images import ImageRule
 from pseudolabel.formats.classes import read_classes
 from pseudolabel.metrics.images import ImageScorer
@@ -16,4 +17,5 @@ TASK = Task(
     write_labels=labels_in_coco_alone,
     make_rule=ImageRule.over,
     scorer=lambda truth, _, __: ImageScorer(truth),
+    suspects=image_suspects,
 )

@@ -1,5 +1,6 @@
 """Object detection: a box and a class for every object."""
 
+from pseudolabel.audit.objects import object_suspects
 from pseudolabel.filters.objects import BoxRule
 from pseudolabel.formats.coco import Contract
 from pseudolabel.formats.raw import read_coco_split
@@ -17,4 +18,5 @@ TASK = Task(
     write_labels=labels_in_coco_alone,
     make_rule=lambda _, categories, section, __: BoxRule(categories, section),
     scorer=lambda truth, _, params: BoxScorer(truth, params.evaluate.max_boxes),
+    suspects=object_suspects,
 )

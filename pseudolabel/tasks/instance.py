@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from pseudolabel.audit.objects import object_suspects
 from pseudolabel.filters.objects import MaskRule
 from pseudolabel.formats.coco import Contract
 from pseudolabel.formats.raw import read_coco_split
@@ -21,4 +22,5 @@ TASK = Task(
     write_labels=labels_in_coco_alone,
     make_rule=lambda _, categories, section, __: MaskRule(categories, section),
     scorer=lambda truth, _, params: MaskScorer(truth, params.evaluate.max_boxes),
+    suspects=object_suspects,
 )

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from pseudolabel.audit.pixels import pixel_suspects
 from pseudolabel.filters.pixels import PixelRule
 from pseudolabel.formats.label_maps import read_label_maps, write_label_maps
 from pseudolabel.metrics.pixels import PixelScorer
@@ -20,4 +21,5 @@ TASK = Task(
     write_labels=write_label_maps,
     make_rule=lambda _, categories, section, number: PixelRule(categories, section, number),
     scorer=lambda truth, folder, _: PixelScorer(truth, folder),
+    suspects=pixel_suspects,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pseudolabel.audit.suspects import Suspect
 from pseudolabel.formats.raw import ReadSplit
 from pseudolabel.metrics.scorer import Scorer
 from pseudolabel.params.sections import Sample
@@ -29,6 +30,7 @@ class Task:
             returns the split as it is from there on.
         make_rule: the filter of predictions.
         scorer: the metrics (truth, its folder of prepared data, parameters).
+        suspects: the labels in doubt (gold, the folder of its cross-fit), likeliest first.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Task:
     write_labels: Callable[[Path, Dataset, Path], Dataset]
     make_rule: MakeRule
     scorer: Callable[[Dataset, Path, Any], Scorer]
+    suspects: Callable[[Dataset, Path], list[Suspect]]
 
 
 def labels_in_coco_alone(_: Path, dataset: Dataset, __: Path) -> Dataset:
