@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,16 @@ class SilverError(PseudolabelError):
 
 class ModelError(PseudolabelError):
     """A model config, checkpoint or training pipeline cannot be used."""
+
+
+SHORT = reprlib.Repr()
+SHORT.maxlevel, SHORT.maxlist, SHORT.maxdict = 4, 8, 4
+SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 80
+
+
+def shown(value: object) -> str:
+    """Return what was found, in short, however deep or long it is."""
+    return SHORT.repr(value)
 
 
 @dataclass(frozen=True, order=True)

@@ -115,6 +115,6 @@ def move_finished(folder: Path, output: Path, names: list[str]) -> None:
 def inside(root: Path, name: str) -> Path | None:
     """Return root/name, or None where the name is absolute or leaves the root, links included."""
     path = root / name
-    if not name or "\0" in name or Path(name).is_absolute():
+    if not name or "\0" in name or name.endswith("/") or Path(name).is_absolute():
         return None
     return path if path.resolve().is_relative_to(root.resolve()) else None

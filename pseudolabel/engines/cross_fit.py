@@ -81,5 +81,6 @@ def label(fold: Fold, images: Images, output: Path, params: Params) -> None:
             progress.update(batch.images)
     if unreadable:
         names = images.file_names[np.array(unreadable)]
-        raise DataError([Fault(name, "", "an image that can be decoded", "none") for name in names])
+        found = "a damaged file, or none"
+        raise DataError([Fault(it, "", "an image that can be decoded", found) for it in names])
     writer.close(tables.shard_path(output, fold.number), [])

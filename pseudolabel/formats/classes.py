@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from pseudolabel.errors import Fault
-from pseudolabel.formats.coco import Contract, no_dataset, parse_coco
+from pseudolabel.formats.coco import no_dataset, parse_coco
 from pseudolabel.formats.csv_pairs import Pairs, parse_pairs
 from pseudolabel.formats.images import IMAGES, images_below
+from pseudolabel.formats.shapes import Contract
 from pseudolabel.records import Annotations, Category, Dataset, Images
 
 

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 
 import numpy as np
 import orjson
 
-from pseudolabel import masks
-from pseudolabel.errors import DataError, Fault
+from pseudolabel.errors import DataError, Fault, shown
 from pseudolabel.files import written_aside
-from pseudolabel.formats.segmentations import parse_segmentation
+from pseudolabel.formats.shapes import (
+    Contract,
+    Record,
+    Sizes,
+    is_id,
+    parse_shape,
+    wrong_columns,
+)
 from pseudolabel.records import GOLD_ROUND, Annotations, Category, Dataset, Images
 
 FILE = "coco.json"
 """The COCO file in a split's folder of prepared or merged data."""
+LARGEST_CATEGORY_ID = 2**31 - 1
+
 ROWS_AT_ONCE = 100_000
 """Rows turned into JSON in one go: bounds the memory, not the file."""
-OVERHANG = 1.0
-"""Pixels that a box may lie outside its image, as rounding leaves them; they are clipped."""
-LARGEST_ID = 2**63 - 1
-
-Record = dict[str, Any]
-Sizes = dict[int, tuple[int, int]]
-
-
-class Contract(Enum):
-    """What an annotation must have beside its image and category."""
-
-    BOX = "a box"
-    MASK = "a mask, which its box and area are taken from"
-    CLASS = "nothing"
-    ANY = "a box, a mask or nothing, as this project wrote it"
 
 
 def read_coco(path: Path) -> Dataset:
@@ -107,17 +98,12 @@ def unique_ids(
         row_id = row.get("id")
         if not is_id(row_id):
             expected = "an `id`, a whole number from 0 up"
-            faults.append(Fault(name, f"{kind}s[{index}]", expected, repr(row_id)))
+            faults.append(Fault(name, f"{kind}s[{index}]", expected, shown(row_id)))
         elif row_id in seen:
             faults.append(Fault(name, f"{kind} id {row_id}", "an id of its own", "a duplicate id"))
         else:
             seen.add(row_id)
             yield row_id, row
-
-
-def is_id(value: Any) -> TypeGuard[int]:
-    """Return whether a value can be an id."""
-    return type(value) is int and 0 <= value <= LARGEST_ID
 
 
 def parse_categories(rows: list[Record], name: str, faults: list[Fault]) -> tuple[Category, ...]:
@@ -127,8 +113,11 @@ def parse_categories(rows: list[Record], name: str, faults: list[Fault]) -> tupl
     for category_id, row in unique_ids(rows, "category", name, faults):
         label = row.get("name")
         record = f"category id {category_id}"
-        if not isinstance(label, str) or not label:
-            faults.append(Fault(name, record, "a `name`, a text", repr(label)))
+        if category_id > LARGEST_CATEGORY_ID:
+            expected = f"an `id` below {LARGEST_CATEGORY_ID + 1}"
+            faults.append(Fault(name, record, expected, f"{category_id}"))
+        elif not isinstance(label, str) or not label:
+            faults.append(Fault(name, record, "a `name`, a text", shown(label)))
         elif label in names:
             faults.append(Fault(name, record, "a name of its own", f"{label!r} again"))
         else:
@@ -145,7 +134,7 @@ def parse_images(rows: list[Record], name: str, faults: list[Fault]) -> Images:
         record = f"image id {image_id}"
         file_name, width, height = row.get("file_name"), row.get("width"), row.get("height")
         if not isinstance(file_name, str) or not file_name:
-            faults.append(Fault(name, record, "a `file_name`, a text", repr(file_name)))
+            faults.append(Fault(name, record, "a `file_name`, a text", shown(file_name)))
         elif file_name in names:
             faults.append(Fault(name, record, "a file of its own", f"{file_name!r} again"))
         elif not (is_side(width) and is_side(height)):
@@ -178,70 +167,17 @@ def parse_annotations(
     found = []
     for annotation_id, row in unique_ids(rows, "annotation", name, faults):
         shape, wrong = parse_shape(row, sizes, contract)
+        wrong += wrong_columns(row)
         image_id, category_id = row.get("image_id"), row.get("category_id")
         if not is_id(category_id) or category_id not in known:
-            wrong.insert(0, (f"a `category_id` of {sorted(known)}", repr(category_id)))
+            wrong.insert(0, (f"a `category_id` of {sorted(known)}", shown(category_id)))
         if not is_id(image_id) or image_id not in sizes:
-            wrong.insert(0, ("an `image_id` of the images", repr(image_id)))
+            wrong.insert(0, ("an `image_id` of the images", shown(image_id)))
         record = f"annotation id {annotation_id}"
         faults.extend(Fault(name, record, *it) for it in wrong)
         if not wrong:
             found.append((annotation_id, image_id, category_id, *shape, row))
     return annotations_of(found)
-
-
-NO_BOX = (math.nan,) * 4
-Shape = tuple[tuple[float, float, float, float], float, bytes]
-"""Box, area and mask of an annotation."""
-
-
-def parse_shape(
-    row: Record, sizes: Sizes, contract: Contract
-) -> tuple[Shape, list[tuple[str, str]]]:
-    """Return what a contract wants of an annotation's shape, and what is wrong with it."""
-    image_id = row.get("image_id")
-    size = sizes.get(image_id) if is_id(image_id) else None
-    area = row.get("area")
-    area = float(area) if is_number(area) else math.nan
-    if contract is Contract.MASK or (contract is Contract.ANY and "segmentation" in row):
-        if size is None:
-            return (NO_BOX, area, b""), []
-        counts, wrong = parse_segmentation(row.get("segmentation"), size)
-        if wrong is not None:
-            return (NO_BOX, area, b""), [wrong]
-        width, height = size
-        box = tuple(masks.boxes_xyxy([counts], height, width)[0].tolist())
-        return (box, float(masks.areas([counts], height, width)[0]), counts), []
-    if contract is Contract.BOX or (contract is Contract.ANY and "bbox" in row):
-        box, wrong = parse_box(row.get("bbox"), size)
-        if math.isnan(area):
-            area = (box[2] - box[0]) * (box[3] - box[1])
-        return (box, area, b""), [wrong] if wrong is not None else []
-    return (NO_BOX, area, b""), []
-
-
-def is_number(value: Any) -> TypeGuard[float]:
-    """Return whether a value is a finite number."""
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def parse_box(
-    bbox: Any, size: tuple[int, int] | None
-) -> tuple[tuple[float, float, float, float], tuple[str, str] | None]:
-    """Return a COCO box as x1, y1, x2, y2 clipped to the image, or what was expected and found."""
-    if not (isinstance(bbox, list) and len(bbox) == 4 and all(map(is_number, bbox))):
-        return NO_BOX, ("a `bbox` of 4 finite numbers, x, y, width, height", repr(bbox))
-    x, y, width, height = bbox
-    if width <= 0 or height <= 0:
-        return NO_BOX, ("a box with an area", f"width {width} and height {height}")
-    if size is None:
-        return NO_BOX, None
-    limit_x, limit_y = size
-    over = max(-x, -y, x + width - limit_x, y + height - limit_y)
-    box = (max(x, 0.0), max(y, 0.0), min(x + width, limit_x), min(y + height, limit_y))
-    if over > OVERHANG or box[0] >= box[2] or box[1] >= box[3]:
-        return NO_BOX, (f"a box inside the image ({limit_x}x{limit_y})", f"{bbox}")
-    return box, None
 
 
 def annotations_of(found: list[Any]) -> Annotations:
@@ -253,12 +189,18 @@ def annotations_of(found: list[Any]) -> Annotations:
         [it[2] for it in found],
         [it[3] for it in found],
         [it[4] for it in found],
-        [bool(row.get("iscrowd", 0)) for row in rows],
+        [bool(row.get("iscrowd")) for row in rows],
         [it[5] for it in found],
     )
-    scores = np.array([row.get("score", 1.0) for row in rows], np.float32)
-    rounds = np.array([row.get("round", GOLD_ROUND) for row in rows], np.int16)
+    scores = np.array([or_default(row, "score", 1.0) for row in rows], np.float32)
+    rounds = np.array([or_default(row, "round", GOLD_ROUND) for row in rows], np.int16)
     return replace(gold, scores=scores, rounds=rounds)
+
+
+def or_default(row: Record, key: str, default: float) -> float:
+    """Return a value of a row; a null says as little as nothing."""
+    value = row.get(key)
+    return default if value is None else value
 
 
 def write_coco(path: Path, dataset: Dataset, teachers: Mapping[int, str] | None = None) -> None:

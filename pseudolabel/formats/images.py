@@ -74,6 +74,8 @@ def look_at_one(folder: Path, name: str) -> ImageFacts | Fault:
     path = inside(folder, name)
     if path is None:
         return Fault("", "", f"a path inside {IMAGES}/", repr(name))
+    if not is_text(name):
+        return Fault("", "", "a name in UTF-8", repr(name))
     try:
         content = path.read_bytes()
         with Image.open(path) as image:
@@ -88,6 +90,15 @@ def look_at_one(folder: Path, name: str) -> ImageFacts | Fault:
     if sideways:
         width, height = height, width
     return ImageFacts(width, height, hash_bytes(content))
+
+
+def is_text(name: str) -> bool:
+    """Return whether a file's name can be written down: others are bytes in disguise."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def lies_sideways(image: Image.Image) -> bool:

@@ -17,7 +17,8 @@ from tqdm import tqdm
 from pseudolabel import masks
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import inside, written_aside
-from pseudolabel.formats.coco import Contract, parse_coco
+from pseudolabel.formats.coco import parse_coco
+from pseudolabel.formats.shapes import Contract
 from pseudolabel.records import GOLD_ROUND, Annotations, Category, Dataset, category_ids_of
 
 MASKS = "masks"

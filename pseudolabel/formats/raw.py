@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from pseudolabel.errors import DataError, Fault
-from pseudolabel.formats.coco import Contract, no_dataset, parse_coco
+from pseudolabel.formats.coco import no_dataset, parse_coco
 from pseudolabel.formats.groups import read_groups
 from pseudolabel.formats.images import IMAGES, ImageFacts, check_images, images_below, look_at
+from pseudolabel.formats.shapes import Contract
 from pseudolabel.records import Category, Dataset, Images
 
 LABELLED = ("gold", "val", "test")
@@ -132,7 +133,7 @@ def scan_pool(root: Path, named: set[str]) -> tuple[Images, list[str]]:
     unreadable = []
     for name, fact in zip(names, look_at(folder, names, "the pool"), strict=True):
         if isinstance(fact, Fault):
-            unreadable.append(name)
+            unreadable.append(name.encode(errors="backslashreplace").decode())
         else:
             kept.append((name, fact))
     images = Images.build(

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from pseudolabel import masks
+from pseudolabel.errors import shown
 
 OVERHANG = 1.0
 """Pixels that a polygon may lie outside its image, as rounding leaves them; they are clipped."""
@@ -27,7 +28,7 @@ def parse_segmentation(value: Any, size: tuple[int, int]) -> tuple[bytes, Wrong 
     elif isinstance(value, dict):
         counts, wrong = parse_runs(value, size)
     else:
-        wrong = ("a `segmentation`, polygons or run lengths", repr(value)[:60])
+        wrong = ("a `segmentation`, polygons or run lengths", shown(value))
     width, height = size
     if wrong is None and not masks.areas([counts], height, width)[0]:
         wrong = ("a mask with an area", "no pixel")
@@ -45,7 +46,7 @@ def parse_polygons(polygons: list[Any], size: tuple[int, int]) -> tuple[bytes, W
             and all(type(it) in (int, float) and math.isfinite(it) for it in polygon)
         ):
             expected = "polygons of x, y, x, y, ..., 3 points or more"
-            return b"", (expected, repr(polygon)[:60])
+            return b"", (expected, shown(polygon))
         x, y = polygon[::2], polygon[1::2]
         if max(-min(x), -min(y), max(x) - width, max(y) - height) > OVERHANG:
             found = f"x {min(x)} to {max(x)}, y {min(y)} to {max(y)}"
@@ -58,14 +59,14 @@ def parse_runs(value: dict[str, Any], size: tuple[int, int]) -> tuple[bytes, Wro
     width, height = size
     counts, said = value.get("counts"), value.get("size")
     if said != [height, width]:
-        return b"", (f"a mask of its image's `size`, [{height}, {width}]", repr(said))
+        return b"", (f"a mask of its image's `size`, [{height}, {width}]", shown(said))
     try:
         if isinstance(counts, list):
             runs = counts
         elif isinstance(counts, str):
             runs = list(masks.run_lengths(counts.encode()))
         else:
-            return b"", ("`counts` of run lengths, a list or a text", repr(counts)[:60])
+            return b"", ("`counts` of run lengths, a list or a text", shown(counts))
     except ValueError as error:
         return b"", ("run lengths in COCO's code", str(error))
     if not all(type(it) is int and it >= 0 for it in runs) or sum(runs) != height * width:

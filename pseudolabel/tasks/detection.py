@@ -2,8 +2,8 @@
 
 from pseudolabel.audit.objects import object_suspects
 from pseudolabel.filters.objects import BoxRule
-from pseudolabel.formats.coco import Contract
 from pseudolabel.formats.raw import read_coco_split
+from pseudolabel.formats.shapes import Contract
 from pseudolabel.metrics.objects import BoxScorer
 from pseudolabel.sample.scenes import draw_scene
 from pseudolabel.sample.writing import write_boxes, write_sample

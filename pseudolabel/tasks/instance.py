@@ -4,8 +4,8 @@ from functools import partial
 
 from pseudolabel.audit.objects import object_suspects
 from pseudolabel.filters.objects import MaskRule
-from pseudolabel.formats.coco import Contract
 from pseudolabel.formats.raw import read_coco_split
+from pseudolabel.formats.shapes import Contract
 from pseudolabel.metrics.objects import MaskScorer
 from pseudolabel.sample.scenes import COARSE, draw_scene
 from pseudolabel.sample.writing import write_masks, write_sample

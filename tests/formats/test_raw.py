@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from pseudolabel.errors import DataError
-from pseudolabel.formats.coco import Contract
 from pseudolabel.formats.raw import read_coco_split, read_raw
+from pseudolabel.formats.shapes import Contract
 from tests.builders import coco, raw_root, write_image, write_json
 
 

@@ -122,7 +122,7 @@ def at_round_2(repository):
     return repository
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def as_committed(at_round_2):
     """Puts the repository back to round 2 after each test."""
     yield

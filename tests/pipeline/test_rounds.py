@@ -10,7 +10,7 @@ import pytest
 
 from tests.pipeline.conftest import copy_of_project, round_stages
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_committed")]
 
 
 def experiments(repository):

@@ -11,7 +11,7 @@ from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from tests.pipeline.conftest import round_stages
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_committed")]
 TASKS = ["instance", "semantic", "classification"]
 each_task = pytest.mark.parametrize("task", TASKS, indirect=True)
 HEADLINES = {

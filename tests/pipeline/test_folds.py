@@ -1,0 +1,95 @@
+"""Folds in the loop: queued experiments, their champions collected, cross-fit, audit, teachers.
+
+The tests of this module share one repository and run in order.
+"""
+
+import csv
+import json
+import sys
+
+import pytest
+
+from pseudolabel.formats.coco import FILE, read_coco
+
+pytestmark = pytest.mark.slow
+task = pytest.fixture(scope="module")(lambda: "classification")
+COLLECT = (sys.executable, "-m", "pseudolabel", "folds")
+
+
+@pytest.fixture(scope="module")
+def queued(repository):
+    """The repository after two folds were queued and trained."""
+    folds = ["-S", "prepare.folds=2", "-S", "prepare.fold=0,1", "-S", "round=0"]
+    repository.run("dvc", "exp", "run", "--queue", *folds)
+    repository.run("dvc", "queue", "start")
+    repository.run("dvc", "queue", "logs", "--follow", wait_for_queue(repository))
+    return repository
+
+
+def wait_for_queue(repository):
+    """The name of the last task, once all are done."""
+    while True:
+        rows = repository.run("dvc", "queue", "status").splitlines()
+        if not any("Running" in row or "Queued" in row for row in rows):
+            return next(row.split()[0] for row in rows if "Success" in row)
+
+
+def test_collecting_before_any_fold_was_trained_says_what_to_do(repository):
+    said = repository.run(*COLLECT, fails=True)
+    assert "error: expected one experiment for each of the folds, found none: run them by" in said
+
+
+def test_the_champions_of_queued_folds_are_collected(queued):
+    said = queued.run(*COLLECT)
+    assert [line.split(":")[0] for line in said.splitlines()] == ["fold 0", "fold 1"]
+    held_out = [
+        set(read_coco(queued.folder / f"folds/models/{fold}/held_out" / FILE).images.file_names)
+        for fold in (0, 1)
+    ]
+    trained_on = [
+        set(read_coco(queued.folder / f"folds/models/{fold}/gold" / FILE).images.file_names)
+        for fold in (0, 1)
+    ]
+    # The sample has a val of its own, so that the folds share out all of gold.
+    assert trained_on == held_out[::-1]
+    assert len(held_out[0] | held_out[1]) == 24
+
+
+def test_an_unknown_experiment_is_told(queued):
+    said = queued.run(*COLLECT, "no-such", fails=True)
+    assert "error: expected experiments of this commit" in said
+    assert "found no-such" in said
+
+
+def test_gold_is_labelled_by_the_fold_that_did_not_see_it_and_audited(queued):
+    ran = queued.stages("dvc", "repro", "folds/dvc.yaml")
+    assert ran == ["sample", "cross_fit", "audit"]
+    gold = read_coco(queued.folder / "folds/predictions/gold" / FILE)
+    assert len(gold.images) == 24
+    with (queued.folder / "folds/audit/suspects.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    qualities = [float(row["quality"]) for row in rows]
+    assert qualities == sorted(qualities)
+    assert {row["kind"] for row in rows} <= {"wrong class"}
+    assert (queued.folder / "folds/audit/suspects.html").exists()
+
+
+def test_all_folds_label_the_pool_together(queued):
+    options = ["-S", "pseudo_label.teachers=folds", "-S", "round=1", "-S", "filter.score=0.0"]
+    ran = queued.stages("dvc", "exp", "run", *options)
+    assert "pseudo_label@1" in ran
+    teacher = json.loads(queued.read("rounds/1/predictions/teacher.json"))
+    assert len(teacher["weights_of_each"]) == 2
+    assert teacher["weights"] not in teacher["weights_of_each"]
+
+
+def test_folds_that_saw_val_may_not_label(queued):
+    trained_on = queued.folder / "folds/models/0/gold" / FILE
+    content = json.loads(trained_on.read_bytes())
+    val = json.loads(queued.read(f"data/prepared/val/{FILE}"))
+    content["images"].append(val["images"][0] | {"id": 999})
+    trained_on.write_text(json.dumps(content))
+    options = ["-S", "pseudo_label.teachers=folds", "-S", "round=1"]
+    said = queued.run("dvc", "exp", "run", *options, fails=True)
+    assert "gold of fold 0 (to be trained on)" in said
+    assert "expected an image that val has not, found itself" in said
