@@ -17,11 +17,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from cleanlab.object_detection.rank import (
+    compute_badloc_box_scores,
+    compute_overlooked_box_scores,
+    compute_swap_box_scores,
+)
 from numpy.typing import NDArray
 
 from benchmarks.broken_labels import break_labels
-from pseudolabel.audit.objects import SAME_IOU
-from pseudolabel.audit.suspects import MISSED, Suspect
+from pseudolabel.audit.objects import SAME_IOU, corners
+from pseudolabel.audit.suspects import (
+    MISPLACED,
+    MISSED,
+    WRONG_CLASS,
+    Suspect,
+    first_suspects_first,
+)
 from pseudolabel.audit.writing import write_audit
 from pseudolabel.boxes import iou_matrix
 from pseudolabel.datasets import joined, of_images
@@ -30,10 +41,12 @@ from pseudolabel.engines.training import train
 from pseudolabel.files import read_json, write_json, written_aside
 from pseudolabel.folds import keep_fold
 from pseudolabel.formats.coco import FILE, read_coco, write_coco
+from pseudolabel.formats.tables import read_shards
 from pseudolabel.params.loading import TASKS as SECTIONS
 from pseudolabel.params.loading import filled_in, read_yaml
 from pseudolabel.params.sections import Params
 from pseudolabel.prepare import prepare
+from pseudolabel.records import Dataset, category_ids_of
 from pseudolabel.sample.writing import ORACLE
 from pseudolabel.tasks import TASKS
 
@@ -98,6 +111,49 @@ def hits(suspects: Sequence[Suspect], root: Path) -> list[bool]:
     return found
 
 
+def ranked_by_cleanlab(gold: Dataset, predictions: Path, sure: float) -> list[Suspect]:
+    """Return boxes ranked by the three scores of cleanlab's object detection together.
+
+    Args:
+        gold: labels with boxes.
+        predictions: the folder of the cross-fit.
+        sure: the score from which a prediction is sure enough to speak against a label.
+    """
+    found, ids = read_shards(predictions), category_ids_of(gold.categories)
+    labels, seen, mine = [], [], []
+    for image_id in gold.images.ids:
+        rows = gold.annotations[gold.annotations.image_ids == image_id]
+        said = found[found.image_ids == image_id]
+        said = said[np.argsort(said.category_ids, kind="stable")]
+        classes = np.searchsorted(ids, rows.category_ids)
+        labels.append({"bboxes": rows.boxes_xyxy.astype(float), "labels": classes})
+        table = np.concatenate([said.boxes_xyxy, said.scores[:, None]], axis=1).astype(float)
+        by_class = np.empty(len(ids), object)
+        by_class[:] = [table[said.category_ids == it] for it in ids]
+        seen.append(by_class)
+        mine.append((rows, said))
+    both = {"labels": labels, "predictions": seen}
+    overlooked = compute_overlooked_box_scores(**both, high_probability_threshold=sure)
+    swapped = compute_swap_box_scores(
+        **both, high_probability_threshold=sure, overlapping_label_check=False
+    )
+    misplaced = compute_badloc_box_scores(**both, low_probability_threshold=0.3)
+    suspects: list[Suspect] = []
+    for number, file in enumerate(gold.images.file_names):
+        rows, said = mine[number]
+        for kind, scores in ((WRONG_CLASS, swapped[number]), (MISPLACED, misplaced[number])):
+            suspects += [
+                Suspect(float(score), file, kind, int(rows.ids[at]), "", "", corners(rows, at))
+                for at, score in enumerate(scores)
+            ]
+        suspects += [
+            Suspect(float(score), file, MISSED, None, "", "", None, corners(said, at))
+            for at, score in enumerate(overlooked[number])
+            if np.isfinite(score)
+        ]
+    return first_suspects_first(suspects)
+
+
 def params_of(arguments: argparse.Namespace) -> Params:
     """Return params.yaml with what the command line says instead."""
     values = read_yaml(Path("params.yaml")) | {"task": arguments.task}
@@ -119,6 +175,7 @@ def main() -> None:
     parser.add_argument("--broken", type=float, default=0.1, help="share of labels to break")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--image-size", type=int, nargs=2)
+    parser.add_argument("--cleanlab", action="store_true", help="rank boxes by cleanlab, too")
     arguments = parser.parse_args()
     params = params_of(arguments)
     root = arguments.work / "raw"
@@ -132,13 +189,22 @@ def main() -> None:
         cross_fit(arguments.work / "models", predictions, own)
     task = TASKS[params.task]
     write_audit(predictions, root / "images", arguments.work / "audit", task)
-    suspects = task.suspects(read_coco(predictions / "gold" / FILE), predictions)
-    found = hits(suspects, root)
-    for count in (50, 100, 200):
-        print(f"precision at {count}: {np.mean(found[:count]):.2f}")
-    for kind in sorted({it.kind for it in suspects}):
-        mine = [hit for it, hit in zip(suspects[:50], found, strict=False) if it.kind == kind]
-        print(f"of the first 50, {kind}: {sum(mine)} of {len(mine)} broken on purpose")
+    gold = read_coco(predictions / "gold" / FILE)
+    rankings = {"the audit": task.suspects(gold, predictions)}
+    if arguments.cleanlab:
+        rankings |= {
+            f"cleanlab, sure from {sure}": ranked_by_cleanlab(gold, predictions, sure)
+            for sure in (0.5, 0.6, 0.95)
+        }
+    for name, suspects in rankings.items():
+        found = hits(suspects, root)
+        said = ", ".join(f"{np.mean(found[:it]):.2f} at {it}" for it in (50, 100, 200))
+        first = list(zip(suspects[:50], found, strict=False))
+        counts = []
+        for kind in sorted({it.kind for it, _ in first}):
+            mine = [hit for it, hit in first if it.kind == kind]
+            counts.append(f"{kind} {sum(mine)} of {len(mine)}")
+        print(f"{name}: precision {said}; of the first 50: {', '.join(counts)}")
 
 
 if __name__ == "__main__":

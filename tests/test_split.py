@@ -98,6 +98,7 @@ def test_shares_of_all_images_add_up_and_do_not_deviate():
         "box width to height",
         "label side (px)",
         "image side (px)",
+        "share covered",
     ]
     everything = np.ones(len(data.images), bool)
     assert all(it.shares(everything).sum() == pytest.approx(1) for it in found)

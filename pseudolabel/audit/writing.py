@@ -10,15 +10,16 @@ import supervision as sv
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from pseudolabel.audit.suspects import Box, Suspect
+from pseudolabel.audit.suspects import MISPLACED, MISSED, WRONG_CLASS, Box, Suspect
 from pseudolabel.drawing import as_jpeg, read_rgb
 from pseudolabel.files import written_aside
 from pseudolabel.formats.coco import FILE, read_coco
-from pseudolabel.pages import figure, paragraph, write_page
+from pseudolabel.pages import figure, heading, paragraph, write_page
 from pseudolabel.tasks.task import Task
 
 TABLE, PAGE = "suspects.csv", "suspects.html"
-SHOWN = 100
+SHOWN = 60
+"""Suspects of each kind on the page; the table has all."""
 THUMBNAIL = 260
 CONTEXT = 1.0
 """How much of a box's longer side is shown around it."""
@@ -27,7 +28,9 @@ CORNERS = ["x1", "y1", "x2", "y2"]
 
 
 def write_audit(predictions: Path, images: Path, output: Path, task: Task) -> None:
-    """Write suspects.csv, all suspects with the likeliest first, and suspects.html, the first 100.
+    """Write suspects.csv, all suspects with the likeliest first, and suspects.html.
+
+    The page shows the first of each kind.
 
     Args:
         predictions: the folder that the cross-fit wrote.
@@ -45,9 +48,14 @@ def write_audit(predictions: Path, images: Path, output: Path, task: Task) -> No
             "are contradicted by a model that never saw their image. "
             "Red is what gold says, green what the model says."
         )
-        shown = tqdm(suspects[:SHOWN], desc="drawing", mininterval=2)
-        figures = [figure(picture(images, it), caption(it)) for it in shown]
-        write_page(aside / PAGE, "Gold labels in doubt", [paragraph(said), *figures])
+        parts = [paragraph(said)]
+        for kind in (WRONG_CLASS, MISPLACED, MISSED):
+            mine = [it for it in suspects if it.kind == kind]
+            if mine:
+                parts.append(heading(f"{kind}: {len(mine):,}"))
+                shown = tqdm(mine[:SHOWN], desc=f"drawing {kind}", mininterval=2)
+                parts += [figure(picture(images, it), caption(it)) for it in shown]
+        write_page(aside / PAGE, "Gold labels in doubt", parts)
     print(f"{len(suspects)} labels in doubt: {output / PAGE}")
 
 

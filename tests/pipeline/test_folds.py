@@ -62,8 +62,8 @@ def test_an_unknown_experiment_is_told(queued):
 
 
 def test_gold_is_labelled_by_the_fold_that_did_not_see_it_and_audited(queued):
-    ran = queued.stages("dvc", "repro", "folds/dvc.yaml")
-    assert ran == ["sample", "cross_fit", "audit"]
+    # The sample comes out of DVC's cache: the experiments have made it.
+    assert queued.stages("dvc", "repro", "folds/dvc.yaml") == ["cross_fit", "audit"]
     gold = read_coco(queued.folder / "folds/predictions/gold" / FILE)
     assert len(gold.images) == 24
     with (queued.folder / "folds/audit/suspects.csv").open(encoding="utf-8") as stream:
