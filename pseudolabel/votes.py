@@ -39,7 +39,12 @@ def joint_votes(found: Sequence[Annotations], same_iou: float = SAME_IOU) -> Ann
     first, second = overlapping_pairs(rows.boxes_xyxy[order], groups[order], same_iou)
     one, other = order[first], order[second]
     winners, members = np.concatenate([one, other]), np.concatenate([other, one])
-    winners, members = winners[kept[winners]], members[kept[winners]]
+    joins = kept[winners] & ~kept[members]
+    winners, members = winners[joins], members[joins]
+    # A box that overlaps two objects belongs to the better one.
+    better = np.lexsort((winners, -rows.scores[winners]))
+    members, first = np.unique(members[better], return_index=True)
+    winners = winners[better][first]
     best = np.zeros((len(rows), len(found)), np.float32)
     best[np.arange(len(rows)), voters] = rows.scores
     np.maximum.at(best, (winners, voters[members]), rows.scores[members])

@@ -58,17 +58,26 @@ def by_the_loop(found, same_iou=0.55):
         shared = np.prod(np.maximum(sides, 0))
         return shared / (np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]) - shared)
 
-    kept, scores = [], []
+    kept = []
     for row in pooled:
         same = [it for it in kept if it[3:5] == row[3:5] and iou(it[5], row[5]) > same_iou]
         if not same:
             kept.append(row)
-    for row in kept:
-        votes = np.zeros(len(found))
-        for it in pooled:
-            if it is row or (it[3:5] == row[3:5] and iou(it[5], row[5]) > same_iou):
-                votes[it[2]] = max(votes[it[2]], -it[0])
-        scores.append((row[3], row[4], round(float(votes.mean()), 4)))
+    votes = np.zeros((len(kept), len(found)))
+    names = {id(row) for row in kept}
+    for row in pooled:
+        # The first that fits: kept ones are in order of their scores.
+        mine = next(
+            number
+            for number, it in enumerate(kept)
+            if it is row
+            or (id(row) not in names and it[3:5] == row[3:5] and iou(it[5], row[5]) > same_iou)
+        )
+        votes[mine, row[2]] = max(votes[mine, row[2]], -row[0])
+    scores = [
+        (row[3], row[4], round(float(mean), 4))
+        for row, mean in zip(kept, votes.mean(axis=1), strict=True)
+    ]
     return sorted(scores)
 
 
