@@ -98,6 +98,6 @@ def check_whole(found: Sequence[FoldExperiment]) -> None:
         said = ", ".join(f"{it.name} (fold {it.number} of {it.folds})" for it in found)
         raise ModelError(
             f"expected one experiment for each of the folds, found {said or 'none'}: run them by "
-            "`dvc exp run --queue -S prepare.folds=5 -S 'prepare.fold=range(0, 5)'` and "
+            "`dvc exp run --queue -S prepare.folds=5 -S prepare.fold=0,1,2,3,4` and "
             "`dvc queue start`, or name the ones to take"
         )
