@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pseudolabel.datasets import joined
 from pseudolabel.distributions import Distribution, deviations, distributions_of
 from pseudolabel.drawing import as_jpeg, colour_of, read_rgb, with_labels
+from pseudolabel.formats.images import UNREADABLE
 from pseudolabel.pages import bars, figure, heading, legend, paragraph, table, write_page
 from pseudolabel.records import Dataset
 
@@ -159,8 +160,13 @@ def contact_sheets(folder: Path, images: Path, splits: Mapping[str, Dataset]) ->
         for row in np.unique(np.linspace(0, count - 1, SHOWN).round().astype(int)):
             name, image_id = dataset.images.file_names[row], dataset.images.ids[row]
             mine = dataset.annotations[dataset.annotations.image_ids == image_id]
-            drawn = with_labels(read_rgb(images / name), mine, dataset.categories, folder / split)
             classes = [it.name for it in dataset.categories if it.id in mine.category_ids]
             caption = f"{name}: {', '.join(classes)}" if classes else str(name)
+            try:
+                pixels = read_rgb(images / name)
+            except UNREADABLE:
+                parts.append(paragraph(f"{caption}: cannot be decoded"))
+                continue
+            drawn = with_labels(pixels, mine, dataset.categories, folder / split)
             parts.append(figure(as_jpeg(drawn, THUMBNAIL), caption))
     return parts

@@ -118,3 +118,12 @@ def test_names_with_formula_signs_do_not_matter(tmp_path):
     rows = gold([(1, 1, (10, 10, 40, 40))])
     odd = (Category(1, "$\\frac{"),)
     assert with_labels(np.zeros((80, 100, 3), np.uint8), rows, odd, tmp_path).any()
+
+
+def test_images_that_cannot_be_decoded_are_told_where_they_were_not_checked(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=4)
+    path = root / "images" / "pool" / "1.png"
+    path.write_bytes(path.read_bytes()[:300])
+    prepare(root, tmp_path / "out", TASKS["detection"], splitting(), 0)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<p>pool/1.png: cannot be decoded</p>" in page

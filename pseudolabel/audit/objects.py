@@ -42,15 +42,26 @@ def object_suspects(gold: Dataset, predictions: Path) -> list[Suspect]:
         gold: labels with boxes.
         predictions: the folder with the shards of the cross-fit.
     """
-    found, rows = read_shards(predictions), gold.annotations
+    found, rows = by_image(read_shards(predictions)), by_image(gold.annotations)
     names = {category.id: category.name for category in gold.categories}
     suspects: list[Suspect] = []
-    for image_id, file in zip(gold.images.ids, gold.images.file_names, strict=True):
-        labels, seen = rows[rows.image_ids == image_id], found[found.image_ids == image_id]
+    for image_id, file in zip(gold.images.ids.tolist(), gold.images.file_names, strict=True):
+        labels, seen = rows_of(rows, image_id), rows_of(found, image_id)
         overlaps = iou_matrix(labels.boxes_xyxy, seen.boxes_xyxy)
         suspects += contradicted(file, labels, seen, overlaps, names)
         suspects += missed(file, seen, overlaps, names)
     return first_suspects_first(suspects)
+
+
+def by_image(rows: Annotations) -> Annotations:
+    """Return rows sorted by image."""
+    return rows[np.argsort(rows.image_ids, kind="stable")]
+
+
+def rows_of(rows: Annotations, image_id: int) -> Annotations:
+    """Return the rows of one image among rows sorted by image."""
+    begin, end = np.searchsorted(rows.image_ids, [image_id, image_id + 1])
+    return rows[begin:end]
 
 
 def contradicted(

@@ -23,6 +23,10 @@ ORIENTATION = 0x0112
 """The EXIF tag of how a camera was held; values from 5 up turn the picture on its side."""
 
 
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises on files that are damaged, no images, or too large to be decoded safely."""
+
+
 @dataclass(frozen=True)
 class ImageFacts:
     """What an image file says of itself: its size as it is shown, and its content's hash."""
@@ -85,7 +89,7 @@ def look_at_one(folder: Path, name: str) -> ImageFacts | Fault:
         return Fault("", "", "an image file", "no file")
     except UnidentifiedImageError:
         return Fault("", "", "a readable image", "a file of no known image format")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         return Fault("", "", "a readable image", str(error) or type(error).__name__)
     if sideways:
         width, height = height, width
@@ -135,6 +139,6 @@ def look_of(path: Path) -> int | None:
             # A JPEG is decoded at an eighth of its size where that is enough.
             image.draft("L", (64, 64))
             bits = imagehash.phash(image).hash
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except UNREADABLE:
         return None
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

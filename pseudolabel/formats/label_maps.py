@@ -18,6 +18,7 @@ from pseudolabel import masks
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import inside, written_aside
 from pseudolabel.formats.coco import parse_coco
+from pseudolabel.formats.images import UNREADABLE
 from pseudolabel.formats.shapes import Contract
 from pseudolabel.records import GOLD_ROUND, Annotations, Category, Dataset, category_ids_of
 
@@ -170,7 +171,7 @@ def raw_values(root: Path, name: str) -> tuple[LabelMap, Fault | None]:
             fault = Fault("", "", expected, f"mode {mode}")
     except FileNotFoundError:
         fault = Fault("", "", f"a label map, {MASKS}/{name}", "no file")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         fault = Fault("", "", f"a readable {MASKS}/{name}", str(error))
     return values, fault
 

@@ -21,6 +21,22 @@ HEADLINES = {
 }
 
 
+@pytest.mark.parametrize("task", ["classification"], indirect=True)
+def test_test_images_are_pseudo_labelled_on_purpose_and_marked(at_round_2):
+    options = ["-S", "prepare.transductive=true", "-S", "round=1", "-S", "filter.score=0.0"]
+    said = at_round_2.run("dvc", "exp", "run", *options)
+    assert "test transductive top1" in said
+    metrics = json.loads(at_round_2.read("metrics.json"))
+    assert {"test_transductive.top1", "lift.test_transductive.top1"} <= set(metrics)
+    assert not any(name.startswith(("test.", "lift.test.")) for name in metrics)
+    test, pool, silver = (
+        set(read_coco(at_round_2.folder / path / FILE).images.ids.tolist())
+        for path in ("data/prepared/test", "data/prepared/pool", "rounds/1/merged/silver")
+    )
+    assert test < pool
+    assert test & silver
+
+
 @each_task
 def test_round_2_runs_rounds_0_to_2(at_round_2, task):
     assert sorted(at_round_2.first[:2]) == ["prepare", "sample"]
