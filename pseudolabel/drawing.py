@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pseudolabel import masks
+from pseudolabel.formats.images import with_8_bits
 from pseudolabel.formats.label_maps import MASKS, map_path, read_map
 from pseudolabel.records import Annotations, Category
 
@@ -27,7 +28,7 @@ def colour_of(position: int) -> str:
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Return an image as it is shown, (h, w, 3)."""
     with Image.open(path) as image:
-        return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+        return np.array(with_8_bits(ImageOps.exif_transpose(image)).convert("RGB"))
 
 
 def with_labels(

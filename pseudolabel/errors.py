@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,9 @@ class ModelError(PseudolabelError):
     """A model config, checkpoint or training pipeline cannot be used."""
 
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that names may hold and terminals should not see."""
+
 SHORT = reprlib.Repr()
 SHORT.maxlevel, SHORT.maxlist, SHORT.maxdict = 4, 8, 4
 SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 80
@@ -47,7 +51,8 @@ class Fault:
     def __str__(self) -> str:
         """Return the fault as one line."""
         where = f"{self.file}: {self.record}" if self.record else self.file
-        return f"{where}: expected {self.expected}, found {self.found}"
+        text = f"{where}: expected {self.expected}, found {self.found}"
+        return CONTROL.sub(lambda it: it[0].encode("unicode_escape").decode(), text)
 
 
 class DataError(PseudolabelError):

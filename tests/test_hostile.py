@@ -233,3 +233,11 @@ def test_html_in_class_names_and_file_names(tmp_path):
     assert not {it for it in page.attributes if it.startswith("on")}
     assert "&lt;script&gt;alert(1)" in text
     assert "default-src 'none'" in text
+
+
+def test_terminals_see_no_control_characters(tmp_path):
+    name = "gold/\x1b[2J\x07.png"
+    (fault,) = faults_of(changed(tmp_path, lambda it: it["images"][1].update(file_name=name)))
+    assert fault == (
+        "gold.json: image id 2 (gold/\\x1b[2J\\x07.png): expected an image file, found no file"
+    )

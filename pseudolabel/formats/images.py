@@ -113,6 +113,19 @@ def lies_sideways(image: Image.Image) -> bool:
     return bool(image.getexif().get(ORIENTATION, 1) >= 5)
 
 
+def with_8_bits(image: Image.Image) -> Image.Image:
+    """Return an image whose darkest and brightest pixel span 8 bits, where it has more than 8.
+
+    Pillow cuts off what is above 255: pictures of 16 bits would all be white.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.nan_to_num(np.asarray(image, np.float64))
+    low, high = float(values.min()), float(values.max())
+    scaled = (values - low) * (255 / (high - low) if high > low else 0)
+    return Image.fromarray(scaled.round().astype(np.uint8))
+
+
 def perceptual_hashes(folder: Path, names: list[str]) -> tuple[dict[str, int], list[str]]:
     """Return the 64-bit hash of what each image shows, and the files that cannot be decoded.
 
@@ -138,7 +151,7 @@ def look_of(path: Path) -> int | None:
         with Image.open(path) as image:
             # A JPEG is decoded at an eighth of its size where that is enough.
             image.draft("L", (64, 64))
-            bits = imagehash.phash(image).hash
+            bits = imagehash.phash(with_8_bits(image)).hash
     except UNREADABLE:
         return None
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

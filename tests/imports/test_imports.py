@@ -1,6 +1,8 @@
 """Each format into the raw layout; where supervision reads it too, both must see the same."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -20,6 +22,8 @@ from pseudolabel.imports.source import Request
 from pseudolabel.prepare import prepare, read_and_split
 from pseudolabel.tasks import TASKS
 from tests.builders import splitting, write_image, write_json
+
+PROJECT = Path(__file__).parents[2]
 
 
 def imported(form, source, root, split="gold", **options):
@@ -472,3 +476,47 @@ def test_written_files_are_coco(tmp_path):
     assert not faults
     assert len(dataset.annotations) == 6
     assert orjson.loads((tmp_path / "root" / "gold.json").read_bytes())["categories"][0]["id"] == 1
+
+
+# The command
+
+
+def command(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "pseudolabel", *map(str, arguments)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_command_imports_split_by_split_with_the_classes_of_gold(tmp_path):
+    for split, classes in (("one", "ab"), ("two", "b")):
+        rows = ["file,label"]
+        for number, kind in enumerate(classes):
+            name = f"{split}{number}.png"
+            write_image(tmp_path / split / name, number + len(classes))
+            rows.append(f"{name},{kind}")
+        (tmp_path / split / "labels.csv").write_text("\n".join(rows) + "\n")
+    root = tmp_path / "root"
+    status, said, _ = command("import", "--from", "csv", tmp_path / "one" / "labels.csv", root)
+    assert status == 0
+    assert said.splitlines() == [
+        f"gold: 2 images, 2 labels in {root}",
+        f"next: python -m pseudolabel check {root}",
+    ]
+    second = ("import", "--from", "csv", tmp_path / "two" / "labels.csv", root, "--split", "val")
+    assert command(*second)[0] == 0
+    gold, val = (json.loads((root / f"{it}.json").read_bytes()) for it in ("gold", "val"))
+    assert gold["categories"] == val["categories"]
+    assert [row["category_id"] for row in val["annotations"]] == [2]
+
+
+def test_the_command_tells_faults_and_writes_nothing(tmp_path):
+    status, _, messages = command("import", "--from", "yolo", tmp_path, tmp_path / "root")
+    assert status == 1
+    assert "error: " in messages
+    assert "data.yaml: expected a YAML file" in messages
+    assert not (tmp_path / "root").exists()
