@@ -13,7 +13,7 @@ from pseudolabel.datasets import joined, of_images, with_shared_ids
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import write_json, written_aside
 from pseudolabel.formats.coco import FILE, no_dataset, write_coco
-from pseudolabel.formats.images import IMAGES, perceptual_hashes
+from pseudolabel.formats.images import IMAGES
 from pseudolabel.formats.raw import LABELLED, RawData, read_raw
 from pseudolabel.leaks import Likeness, Twin, refuse_leaks
 from pseudolabel.params.sections import Prepare
@@ -75,8 +75,10 @@ def read_and_split(root: Path, task: Task, section: Prepare, seed: int) -> Prepa
     Raises:
         DataError: the raw data has faults; the error lists all of them.
     """
-    raw, unlabelled = without_unlabelled(read_raw(root, task.read_split), task)
-    raw, likeness = compared(root, raw, section.duplicate_distance)
+    distance = section.duplicate_distance
+    raw = read_raw(root, task.read_split, decode=distance is not None)
+    raw, unlabelled = without_unlabelled(raw, task)
+    likeness = Likeness(raw.looks, raw.groups, distance or 0)
     prepared = prepare_splits(raw, likeness, section, np.random.default_rng(seed))
     return replace(prepared, report=prepared.report | {"images_without_labels": unlabelled})
 
@@ -95,36 +97,6 @@ def without_unlabelled(raw: RawData, task: Task) -> tuple[RawData, dict[str, lis
             names[split] = sorted(dataset.images.file_names[~labelled])
             kept[split] = dataset if task.empty_counts else of_images(dataset, labelled)
     return replace(raw, **kept), names
-
-
-def compared(root: Path, raw: RawData, distance: int | None) -> tuple[RawData, Likeness]:
-    """Return the raw data without pool images that cannot be decoded, and how images compare.
-
-    Args:
-        root: the raw root.
-        raw: what it holds.
-        distance: bits by which the perceptual hashes of near-duplicates may differ; None to leave
-            the images undecoded and look for copies and groups alone.
-
-    Raises:
-        DataError: labelled images cannot be decoded.
-    """
-    if distance is None:
-        return raw, Likeness({}, raw.groups, 0)
-    labelled = {split: getattr(raw, split) for split in LABELLED if getattr(raw, split) is not None}
-    owners = {name: split for split, it in labelled.items() for name in it.images.file_names}
-    owners |= {name: "pool" for name in raw.pool.file_names if name not in owners}
-    looks, damaged = perceptual_hashes(root / IMAGES, sorted(owners))
-    faults = [
-        Fault(f"{owners[name]}.json", repr(name), "an image that can be decoded", "a damaged file")
-        for name in damaged
-        if owners[name] != "pool"
-    ]
-    if faults:
-        raise DataError(faults)
-    sound = ~np.isin(raw.pool.file_names, damaged)
-    raw = replace(raw, pool=raw.pool[sound], unreadable=sorted([*raw.unreadable, *damaged]))
-    return raw, Likeness(looks, raw.groups, distance)
 
 
 def prepare_splits(

@@ -179,7 +179,10 @@ def test_damaged_images_stop_where_labelled_and_leave_the_pool(tmp_path):
     with pytest.raises(DataError) as caught:
         report_of(root, tmp_path / "out", duplicate_distance=4)
     assert [str(it) for it in caught.value.faults] == [
-        "gold.json: 'gold/3.png': expected an image that can be decoded, found a damaged file"
+        (
+            "gold.json: image id 4 (gold/3.png): expected an image that can be decoded, "
+            "found a damaged file"
+        )
     ]
     shutil.copy(root / "images" / "gold" / "0.png", root / "images" / "gold" / "3.png")
     splits, report = report_of(root, tmp_path / "out", duplicate_distance=4)

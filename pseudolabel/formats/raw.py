@@ -12,7 +12,14 @@ import numpy as np
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.formats.coco import no_dataset, parse_coco
 from pseudolabel.formats.groups import read_groups
-from pseudolabel.formats.images import IMAGES, ImageFacts, check_images, images_below, look_at
+from pseudolabel.formats.images import (
+    IMAGES,
+    ImageFacts,
+    check_images,
+    images_below,
+    look_at,
+    perceptual_hashes,
+)
 from pseudolabel.formats.shapes import Contract
 from pseudolabel.records import Category, Dataset, Images
 
@@ -33,6 +40,7 @@ class RawData:
         pool: images without labels that count.
         unreadable: files of images/ that no file names and that are no readable image.
         groups: the group of each image that groups.csv gives one.
+        looks: the perceptual hash of each image; empty where they were not decoded.
     """
 
     gold: Dataset
@@ -41,6 +49,7 @@ class RawData:
     pool: Images
     unreadable: list[str]
     groups: dict[str, str]
+    looks: dict[str, int]
 
 
 def read_coco_split(contract: Contract) -> ReadSplit:
@@ -55,12 +64,17 @@ def read_coco_split(contract: Contract) -> ReadSplit:
     return read
 
 
-def read_raw(root: Path, read_split: ReadSplit) -> RawData:
-    """Return the raw data of a root, its labelled splits read in the way of a task.
+def read_raw(root: Path, read_split: ReadSplit, decode: bool = False) -> RawData:
+    """Return the raw data of a root.
+
+    Args:
+        root: the raw root.
+        read_split: reads a labelled split in the way of a task.
+        decode: whether to decode all images once, for their looks and to find damaged ones.
 
     Raises:
         DataError: with every fault in it: of the files' form, of images that are missing,
-            unreadable, of another size or outside images/, of one image in two splits.
+            unreadable, damaged, of another size or outside images/, of one image in two splits.
     """
     if not (root / IMAGES).is_dir():
         raise DataError([Fault(str(root), IMAGES, "a folder of images", "none")])
@@ -89,10 +103,29 @@ def read_raw(root: Path, read_split: ReadSplit) -> RawData:
     pool, unreadable = (splits["pool"].images, []) if "pool" in splits else scan_pool(root, named)
     groups, wrong = read_groups(root, named | set(pool.file_names))
     faults.extend(wrong)
+    looks: dict[str, int] = {}
+    if decode:
+        # What has no hash could not even be opened: that is a fault already.
+        opened = [it.images.file_names[it.images.hashes != ""] for it in splits.values()]
+        names = sorted({*np.concatenate([*opened, pool.file_names]).tolist()})
+        looks, damaged = perceptual_hashes(root / IMAGES, names)
+        faults.extend(damaged_images(splits, damaged))
+        sound = ~np.isin(pool.file_names, damaged)
+        unreadable = sorted([*unreadable, *pool.file_names[~sound]])
+        pool = pool[sound]
     if faults:
         raise DataError(faults)
     val, test = splits.get("val"), splits.get("test")
-    return RawData(splits["gold"], val, test, pool, unreadable, groups)
+    return RawData(splits["gold"], val, test, pool, unreadable, groups, looks)
+
+
+def damaged_images(splits: dict[str, Dataset], damaged: list[str]) -> Iterator[Fault]:
+    """Yield a fault for every labelled image that cannot be decoded."""
+    for split in LABELLED:
+        images = splits[split].images if split in splits else no_dataset().images
+        for row in np.flatnonzero(np.isin(images.file_names, damaged)):
+            record = f"image id {images.ids[row]} ({images.file_names[row]})"
+            yield Fault(f"{split}.json", record, "an image that can be decoded", "a damaged file")
 
 
 def differing_categories(splits: dict[str, Dataset]) -> Iterator[Fault]:
