@@ -78,6 +78,29 @@ def read_raw(root: Path, read_split: ReadSplit, decode: bool = False) -> RawData
     """
     if not (root / IMAGES).is_dir():
         raise DataError([Fault(str(root), IMAGES, "a folder of images", "none")])
+    splits, faults = read_splits(root, read_split)
+    named = {name for dataset in splits.values() for name in dataset.images.file_names}
+    pool, unreadable = (splits["pool"].images, []) if "pool" in splits else scan_pool(root, named)
+    groups, wrong = read_groups(root, named | set(pool.file_names))
+    faults.extend(wrong)
+    looks: dict[str, int] = {}
+    if decode:
+        # What has no hash could not even be opened: that is a fault already.
+        opened = [it.images.file_names[it.images.hashes != ""] for it in splits.values()]
+        names = sorted({*np.concatenate([*opened, pool.file_names]).tolist()})
+        looks, damaged = perceptual_hashes(root / IMAGES, names)
+        faults.extend(damaged_images(splits, damaged))
+        sound = ~np.isin(pool.file_names, damaged)
+        unreadable = sorted([*unreadable, *pool.file_names[~sound]])
+        pool = pool[sound]
+    if faults:
+        raise DataError(faults)
+    val, test = splits.get("val"), splits.get("test")
+    return RawData(splits["gold"], val, test, pool, unreadable, groups, looks)
+
+
+def read_splits(root: Path, read_split: ReadSplit) -> tuple[dict[str, Dataset], list[Fault]]:
+    """Return the splits that a root has files for, images with their hashes, and every fault."""
     faults: list[Fault] = []
     splits: dict[str, Dataset] = {}
     for split in LABELLED:
@@ -99,24 +122,7 @@ def read_raw(root: Path, read_split: ReadSplit, decode: bool = False) -> RawData
         faults.extend(wrong)
     if "gold" in splits and not len(splits["gold"].images) and not faults:
         faults.append(Fault("gold.json", "images", "at least one image", "none"))
-    named = {name for dataset in splits.values() for name in dataset.images.file_names}
-    pool, unreadable = (splits["pool"].images, []) if "pool" in splits else scan_pool(root, named)
-    groups, wrong = read_groups(root, named | set(pool.file_names))
-    faults.extend(wrong)
-    looks: dict[str, int] = {}
-    if decode:
-        # What has no hash could not even be opened: that is a fault already.
-        opened = [it.images.file_names[it.images.hashes != ""] for it in splits.values()]
-        names = sorted({*np.concatenate([*opened, pool.file_names]).tolist()})
-        looks, damaged = perceptual_hashes(root / IMAGES, names)
-        faults.extend(damaged_images(splits, damaged))
-        sound = ~np.isin(pool.file_names, damaged)
-        unreadable = sorted([*unreadable, *pool.file_names[~sound]])
-        pool = pool[sound]
-    if faults:
-        raise DataError(faults)
-    val, test = splits.get("val"), splits.get("test")
-    return RawData(splits["gold"], val, test, pool, unreadable, groups, looks)
+    return splits, faults
 
 
 def damaged_images(splits: dict[str, Dataset], damaged: list[str]) -> Iterator[Fault]:
