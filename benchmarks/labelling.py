@@ -27,9 +27,9 @@ from pseudolabel.engines.adapters.detection import ADAPTER
 from pseudolabel.engines.checkpoints import load_weights
 from pseudolabel.engines.labelling import label_missing_shards
 from pseudolabel.engines.model_config import LOAD
-from pseudolabel.engines.model_folder import CONFIG, WEIGHTS
 from pseudolabel.engines.predicting import TrainedModel
 from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.model_folder import CONFIG, WEIGHTS
 from pseudolabel.params.loading import load_params
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Images

@@ -1,4 +1,4 @@
-"""The folder of collected folds: each one's champion, what it learnt from, what it never saw."""
+"""The folder of collected folds: each one's champion, and the part of gold that it never saw."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pathlib import Path
 
 from pseudolabel.errors import ModelError
 from pseudolabel.files import written_aside
-from pseudolabel.formats.coco import FILE, read_coco
-from pseudolabel.records import Images
+from pseudolabel.model_folder import images_seen
 
 MODELS = Path("folds/models")
-CHAMPION, GOLD, HELD_OUT = "champion", "gold", "held_out"
+CHAMPION, HELD_OUT = "champion", "held_out"
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Fold:
 
     Attributes:
         number: of the fold, from 0.
-        folder: where its champion, its gold and the gold that was held out lie.
+        folder: where its champion and the gold that was held out lie.
     """
 
     number: int
@@ -37,9 +36,9 @@ class Fold:
         """The split that its models have not seen."""
         return self.folder / HELD_OUT
 
-    def trained_on(self) -> Images:
-        """Return the gold images that its models were trained on."""
-        return read_coco(self.folder / GOLD / FILE).images
+    def images_seen(self) -> set[str]:
+        """Return the content hashes of the images that its champion was trained on."""
+        return images_seen(self.champion)
 
 
 def read_folds(models: Path) -> list[Fold]:
@@ -63,5 +62,4 @@ def keep_fold(models: Path, number: int, champion: Path, prepared: Path) -> None
     left_out = prepared / HELD_OUT
     with written_aside(models / str(number)) as aside:
         shutil.copytree(champion, aside / CHAMPION)
-        shutil.copytree(prepared / GOLD, aside / GOLD)
         shutil.copytree(left_out if left_out.exists() else prepared / "val", aside / HELD_OUT)

@@ -189,6 +189,27 @@ def nearest(
     return best_row[mine], best_bits[mine]
 
 
+def refuse_seen(seen: set[str], measured_on: Mapping[str, Images], model: str) -> None:
+    """Raise where a model was trained on an image that it is to be measured on.
+
+    Args:
+        seen: content hashes of the images that it was trained on.
+        measured_on: the splits to measure on, by name.
+        model: what to call it.
+
+    Raises:
+        DataError: with a fault for each such image.
+    """
+    faults = [
+        Fault(model, "", f"a model that has not seen {split}", f"one trained on its {name!r}")
+        for split, images in measured_on.items()
+        for name, digest in zip(images.file_names, images.hashes, strict=True)
+        if digest in seen
+    ]
+    if faults:
+        raise DataError(faults)
+
+
 def refuse_leaks(trained_on: Mapping[str, Images], measured_on: Mapping[str, Images]) -> None:
     """Raise where an image is both trained and measured on, by its name or its content.
 

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "pseudolabel"
 # Imports run downward only; a module may import those of its own layer.
 LAYERS = [
     {"errors", "records"},
-    {"boxes", "masks", "pairs", "params", "files"},
+    {"boxes", "masks", "model_folder", "pairs", "params", "files"},
     {"formats"},
     {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver"}
     | {"datasets", "distributions", "folds", "leaks", "votes"},

@@ -17,7 +17,7 @@ from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco, write_coco
 from pseudolabel.formats.images import IMAGES
 from pseudolabel.formats.label_maps import MASKS, map_path
-from pseudolabel.leaks import refuse_leaks
+from pseudolabel.leaks import refuse_seen
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Dataset, Images
 
@@ -41,7 +41,7 @@ def cross_fit(models: Path, output: Path, params: Params) -> None:
     held_out = {str(fold.number): read_coco(fold.held_out / FILE) for fold in folds}
     for fold in folds:
         images = held_out[str(fold.number)].images
-        refuse_leaks({f"fold {fold.number}": fold.trained_on()}, {"its held-out part": images})
+        refuse_seen(fold.images_seen(), {"its fold": images}, f"the champion of fold {fold.number}")
     numbered = with_shared_ids(held_out)
     with written_aside(output) as aside:
         (aside / GOLD).mkdir(parents=True)

@@ -12,7 +12,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from pseudolabel.engines.model_folder import CURVE
+from pseudolabel.model_folder import CURVE
 
 POINTS = 100
 """Rows of a finished curve."""

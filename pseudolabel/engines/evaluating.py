@@ -9,14 +9,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pseudolabel.engines.model_folder import RECORD, WEIGHTS
 from pseudolabel.engines.predicting import Predictor, TrainedModel
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import read_json, write_json, written_aside
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.images import IMAGES
 from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain
+from pseudolabel.leaks import refuse_seen
 from pseudolabel.metrics.scorer import Scorer
+from pseudolabel.model_folder import RECORD, WEIGHTS, images_seen
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Images
 from pseudolabel.tasks import TASKS
@@ -65,18 +66,25 @@ def evaluate(
 
 
 def judge(model: Path, prepared: Path, params: Params) -> tuple[Row, float]:
-    """Return what is to be recorded of a model, and its speed in images a second."""
+    """Return what is to be recorded of a model, and its speed in images a second.
+
+    Raises:
+        DataError: the model was trained on val or test.
+    """
     task = TASKS[params.task]
     images, workers = params.data.root / IMAGES, params.data.workers
     trained = TrainedModel([model], images, params.evaluate, workers)
     row: Row = {"data": read_json(model / RECORD)["data"], "headline": task.headline}
     row["transductive"] = params.prepare.transductive
     row["weights_mb"] = round((model / WEIGHTS).stat().st_size / 1e6, 3)
+    seen = images_seen(model)
     count, seconds = 0, 0.0
     for split in SPLITS:
         truth = read_coco(prepared / split / FILE)
         if not len(truth.images):
             continue
+        if not (split == "test" and params.prepare.transductive):
+            refuse_seen(seen, {split: truth.images}, str(model))
         scorer = task.scorer(truth, prepared / split, params)
         seconds += predict_all(trained, truth.images, scorer)
         count += len(truth.images)

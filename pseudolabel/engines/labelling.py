@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pseudolabel.engines.model_folder import CONFIG, WEIGHTS
 from pseudolabel.engines.predicting import Predictor, TrainedModel
 from pseudolabel.errors import ModelError
 from pseudolabel.files import (
@@ -23,7 +22,8 @@ from pseudolabel.folds import MODELS, read_folds
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.images import IMAGES
-from pseudolabel.leaks import refuse_leaks
+from pseudolabel.leaks import refuse_seen
+from pseudolabel.model_folder import CONFIG, WEIGHTS
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Images
 
@@ -89,7 +89,7 @@ def fold_teachers(models: Path, prepared: Path) -> list[Path]:
                 f"{fold.champion / CONFIG}: expected the model of fold 0, found another"
             )
         measured = {split: read_coco(prepared / split / FILE).images for split in ("val", "test")}
-        refuse_leaks({f"gold of fold {fold.number}": fold.trained_on()}, measured)
+        refuse_seen(fold.images_seen(), measured, f"the champion of fold {fold.number}")
     return [fold.champion for fold in folds]
 
 

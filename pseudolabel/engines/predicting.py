@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from pseudolabel.engines.adapter import Pipeline, Request, ShardWriter, View, adapter_of
 from pseudolabel.engines.checkpoints import load_weights
 from pseudolabel.engines.model_config import LOAD
-from pseudolabel.engines.model_folder import CONFIG, WEIGHTS
+from pseudolabel.model_folder import CONFIG, WEIGHTS
 from pseudolabel.records import Found, Images
 
 

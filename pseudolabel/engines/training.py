@@ -22,7 +22,6 @@ from pseudolabel.engines.checkpoints import (
     save_weights,
 )
 from pseudolabel.engines.model_config import backbone_weights, read_config
-from pseudolabel.engines.model_folder import CONFIG, CURVE, RECORD, WEIGHTS
 from pseudolabel.engines.training_config import Sources, build_config
 from pseudolabel.errors import ModelError
 from pseudolabel.files import (
@@ -35,7 +34,8 @@ from pseudolabel.files import (
     write_json,
 )
 from pseudolabel.formats.coco import FILE, read_coco
-from pseudolabel.leaks import refuse_leaks
+from pseudolabel.leaks import refuse_leaks, refuse_seen
+from pseudolabel.model_folder import CONFIG, CURVE, RECORD, WEIGHTS, images_seen
 from pseudolabel.params.sections import BACKBONE, Params
 
 CHECKPOINT = re.compile(r"iter_(\d+)\.pth")
@@ -59,7 +59,7 @@ def train(data: Path, prepared: Path, output: Path, params: Params) -> None:
         ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
     """
     sources = Sources.of(data)
-    refuse_held_out(sources, prepared, params.prepare.transductive)
+    refuse_held_out(sources, prepared, params)
     model, section = params.model, params.train
     inputs = [
         params.task,
@@ -80,17 +80,28 @@ def train(data: Path, prepared: Path, output: Path, params: Params) -> None:
         move_finished(scratch, output, [CONFIG, WEIGHTS, CURVE, RECORD])
 
 
-def refuse_held_out(sources: Sources, prepared: Path, transductive: bool) -> None:
-    """Raise where val or test would be trained on; test may be pseudo-labelled, if that is wanted.
+def refuse_held_out(sources: Sources, prepared: Path, params: Params) -> None:
+    """Raise where val or test would be trained on, or was by the first weights.
+
+    With `prepare.transductive`, test may have been pseudo-labelled.
 
     Raises:
         DataError: with a fault for each such image.
     """
-    held_out = {split: read_coco(prepared / split / FILE).images for split in ("val", "test")}
+    measured = {split: read_coco(prepared / split / FILE).images for split in ("val", "test")}
+    unlabelled = {"val": measured["val"]} if params.prepare.transductive else measured
     for folder in sources.folders:
         images = {folder.name: read_coco(folder / FILE).images}
-        wanted = transductive and folder == sources.silver
-        refuse_leaks(images, {"val": held_out["val"]} if wanted else held_out)
+        refuse_leaks(images, unlabelled if folder == sources.silver else measured)
+    refuse_seen(seen_before(params), unlabelled, f"model.weights {params.model.weights}")
+
+
+def seen_before(params: Params) -> set[str]:
+    """Return the images that the first weights were trained on, as far as they lie beside it."""
+    weights = params.model.weights
+    if weights is None or not (Path(weights).parent / RECORD).is_file():
+        return set()
+    return images_seen(Path(weights).parent)
 
 
 def launch(data: Path, scratch: Path, params: Params) -> None:
@@ -188,13 +199,15 @@ def finish(scratch: Path, sources: Sources, config: Config, params: Params) -> N
     save_weights(scratch / WEIGHTS, load_weights(checkpoint))
     kept = {key: config[key] for key in ("task", "model", "image_size", "categories")}
     write_json(scratch / CONFIG, Config(kept).to_dict())
-    counts = {}
+    counts, seen = {}, seen_before(params)
     for folder in sources.folders:
         dataset = read_coco(folder / FILE)
+        seen.update(dataset.images.hashes)
         counts[folder.name] = {
             "images": len(dataset.images),
             "annotations": len(dataset.annotations),
             "hash": hash_folder(folder),
         }
     record = {"seed": params.seed, "iterations": params.train.iterations, "data": counts}
+    record["images"] = sorted(seen)
     write_json(scratch / RECORD, record | {"weights": hash_file(scratch / WEIGHTS)})

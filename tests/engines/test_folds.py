@@ -33,6 +33,47 @@ def with_images_of(split, prepared, folder, part="gold"):
     return folder, more["images"][0]
 
 
+def say_it_saw(split, prepared, model):
+    """Write an image of a split into the record of what a model was trained on."""
+    record = json.loads((model / "training.json").read_text())
+    images = json.loads((prepared / split / FILE).read_bytes())["images"]
+    record["images"].append(images[0]["hash"])
+    (model / "training.json").write_text(json.dumps(record))
+    return images[0]["file_name"]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_model_that_saw_what_it_is_to_be_measured_on_is_not_judged(
+    root, prepared, model, tmp_path, split
+):
+    shutil.copytree(model, tmp_path / "model")
+    name = say_it_saw(split, prepared, tmp_path / "model")
+    paths = tmp_path / "evaluation", tmp_path / "champion"
+    with pytest.raises(DataError) as caught:
+        evaluate(tmp_path / "model", prepared, None, *paths, tiny_params(root))
+    (fault,) = caught.value.faults
+    assert (fault.expected, fault.found) == (
+        f"a model that has not seen {split}",
+        f"one trained on its {name!r}",
+    )
+    assert not paths[0].exists()
+
+
+def test_weights_that_saw_val_are_not_trained_on_from(root, prepared, model, tmp_path):
+    shutil.copytree(model, tmp_path / "other")
+    weights = str(tmp_path / "other" / "weights.pth")
+    params = tiny_params(root, model={"weights": weights})
+    train(prepared, prepared, tmp_path / "tuned", params)
+    own, theirs = (
+        set(json.loads((it / "training.json").read_text())["images"])
+        for it in (tmp_path / "tuned", tmp_path / "other")
+    )
+    assert own == theirs
+    say_it_saw("val", prepared, tmp_path / "other")
+    with pytest.raises(DataError, match="model.weights .*: expected a model that has not seen val"):
+        train(prepared, prepared, tmp_path / "again", params)
+
+
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_training_on_an_image_of_val_or_test_stops(root, prepared, tmp_path, split):
     data, image = with_images_of(split, prepared, tmp_path / "data")
@@ -107,9 +148,8 @@ def test_gold_is_labelled_by_models_that_did_not_see_it(any_task, tmp_path):
 
 def test_a_model_that_saw_what_it_is_to_judge_stops_the_cross_fit(prepared, model, root, tmp_path):
     keep_fold(tmp_path / "models", 0, model, prepared)
-    gold = tmp_path / "models" / "0" / "gold" / FILE
-    gold.write_bytes((prepared / "val" / FILE).read_bytes())
-    with pytest.raises(DataError, match=r"fold 0 \(to be trained on\)"):
+    say_it_saw("val", prepared, tmp_path / "models" / "0" / "champion")
+    with pytest.raises(DataError, match="the champion of fold 0: expected a model that has not"):
         cross_fit(tmp_path / "models", tmp_path / "out", tiny_params(root))
     assert not (tmp_path / "out").exists()
 
@@ -135,9 +175,9 @@ def test_teachers_are_the_folds_champions_of_one_model_that_saw_no_val(prepared,
     with pytest.raises(ModelError, match="expected the model of fold 0, found another"):
         fold_teachers(models, prepared)
     keep_fold(models, 1, model, prepared)
-    gold = models / "1" / "gold" / FILE
-    gold.write_bytes((prepared / "val" / FILE).read_bytes())
-    with pytest.raises(DataError, match=r"gold of fold 1 \(to be trained on\)"):
+    say_it_saw("test", prepared, models / "1" / "champion")
+    expected = "the champion of fold 1: expected a model that has not seen test, found one trained"
+    with pytest.raises(DataError, match=expected):
         fold_teachers(models, prepared)
 
 
