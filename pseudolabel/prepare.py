@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from pseudolabel.records import Annotations, Dataset, Images
 from pseudolabel.split import assign_parts
 from pseudolabel.tasks.task import Task
 
+MANY = 0.1
+"""Share of a split, as near-duplicates that left it, from which on a warning is due."""
 HELD_OUT = "held_out"
 """The split of a fold of gold, where the raw data has a val of its own."""
 TRAINED_ON, MEASURED_ON = ("gold", "pool"), ("test", "val", HELD_OUT)
@@ -65,6 +69,8 @@ def prepare(root: Path, output: Path, task: Task, section: Prepare, seed: int) -
             write_coco(folder / FILE, written[split])
         write_json(aside / "report.json", prepared.report)
         write_report(aside, root / IMAGES, written, prepared.report)
+    for line in said_of_twins(prepared.report):
+        print(line)
     for name in prepared.report["classes_without_gold"]:
         print(f"warning: no gold label is of the class {name!r}: it will not be learnt")
 
@@ -121,7 +127,7 @@ def prepare_splits(
         pool = joined(pool, unlabelled)
     splits = measured | {"gold": gold, "pool": pool}
     faults = [
-        Fault(split, "", "at least one image that no other split has", "none")
+        Fault(split, "", "at least one image that no other split has", emptied(split, taken))
         for split in ("val", "gold", "pool")
         if not len(splits[split].images)
     ]
@@ -175,6 +181,29 @@ def without_twins(
         dataset = of_images(dataset, ~np.isin(dataset.images.file_names, names))
         taken += twins
     return dataset
+
+
+def emptied(split: str, taken: Sequence[Twin]) -> str:
+    """Return what is left of a split without images, and why."""
+    counts = Counter(twin.kind for twin in taken if twin.split == split)
+    said = ", ".join(f"{count} left as {kind}" for kind, count in sorted(counts.items()))
+    return f"none ({said}: see prepare.duplicate_distance)" if said else "none"
+
+
+def said_of_twins(report: Mapping[str, Any]) -> list[str]:
+    """Return how many images left which split, and a warning where they were many."""
+    lines = []
+    counts = Counter((it["split"], it["kind"], it["twin_split"]) for it in report["taken_out"])
+    for (split, kind, guard), count in sorted(counts.items()):
+        left = report["images"][split]
+        line = f"{count} images left {split}: {kind} of {guard}; {left} stay"
+        if kind == "near-duplicate" and count > left * MANY:
+            line = (
+                f"warning: {line}. If they only look alike, as pictures of a fixed camera do, "
+                "lower prepare.duplicate_distance, or set it to null"
+            )
+        lines.append(line)
+    return lines
 
 
 def refuse_shared(splits: dict[str, Dataset], transductive: bool) -> None:

@@ -230,3 +230,33 @@ def test_the_report_tells_the_largest_deviation(tmp_path):
     assert found["split"] in ("gold", "val")
     assert found["trait"] == "class"
     assert 0 < found["difference"] < 1
+
+
+def test_many_near_duplicates_are_warned_of(tmp_path, capsys):
+    root = raw_root(tmp_path / "raw", gold_count=5, pool_count=6, test=2)
+    images = root / "images"
+    for number in range(4):
+        like(images / "test" / "0.png", images / "pool" / f"{number}.png", 1 + number)
+    report_of(root, tmp_path / "out", duplicate_distance=4)
+    said = capsys.readouterr().out
+    assert "warning: 4 images left pool: near-duplicate of test; 2 stay." in said
+    assert "lower prepare.duplicate_distance" in said
+
+
+def test_a_pool_of_near_duplicates_alone_says_why_it_is_empty(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=5, pool_count=2, test=2)
+    images = root / "images"
+    for number in range(2):
+        like(images / "test" / "0.png", images / "pool" / f"{number}.png", 1 + number)
+    expected = r"found none \(2 left as near-duplicate: see prepare.duplicate_distance\)"
+    with pytest.raises(DataError, match=expected):
+        report_of(root, tmp_path / "out", duplicate_distance=4)
+
+
+def test_a_few_copies_are_told_without_a_warning(tmp_path, capsys):
+    root = raw_root(tmp_path / "raw", gold_count=5, pool_count=3, test=2)
+    shutil.copy(root / "images" / "test" / "1.png", root / "images" / "pool" / "2.png")
+    report_of(root, tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "1 images left pool: copy of test; 2 stay" in said
+    assert "warning" not in said

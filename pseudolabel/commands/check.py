@@ -8,7 +8,7 @@ from typing import Any
 
 from pseudolabel.mending import mend
 from pseudolabel.params.loading import load_params
-from pseudolabel.prepare import Prepared, read_and_split
+from pseudolabel.prepare import Prepared, read_and_split, said_of_twins
 from pseudolabel.tasks import TASKS
 
 
@@ -57,6 +57,7 @@ def said_of(prepared: Prepared) -> list[str]:
         labels = f", {len(dataset.annotations):,} labels" if split != "pool" else ""
         lines.append(f"  {split}: {len(dataset.images):,} images{labels}")
     report = prepared.report
+    lines += [f"  {line}" for line in said_of_twins(report)]
     lines += [
         f"  taken out of {it['split']}: {it['file']!r}, {it['kind']} of {it['twin_split']}'s "
         f"{it['twin']!r}"

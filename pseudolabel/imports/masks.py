@@ -11,6 +11,9 @@ from pseudolabel.formats.images import images_below
 from pseudolabel.formats.label_maps import MASKS
 from pseudolabel.imports.source import Builder, Found, Request, images_folder, safe
 
+FOLDERS = (MASKS, "SegmentationClass", "labels")
+"""Where masks lie in layouts that people use, Pascal VOC's among them."""
+
 
 def read(request: Request) -> Found:
     """Return the images that have a mask as one split; the classes' numbers count from 0."""
@@ -20,9 +23,7 @@ def read(request: Request) -> Found:
         found.faults.append(Fault(str(request.source), "", expected, "none"))
         return found
     folder = images_folder(request, "images", "JPEGImages")
-    masks = next(
-        (request.source / it for it in (MASKS, "labels") if (request.source / it).is_dir()), None
-    )
+    masks = next((request.source / it for it in FOLDERS if (request.source / it).is_dir()), None)
     if masks is None:
         found.faults.append(Fault(str(request.source), MASKS, "a folder of masks", "none"))
         return found
