@@ -19,8 +19,8 @@ def main() -> int:
         command.add_to(commands)
     arguments = parser.parse_args()
     with plain_errors():
-        return int(arguments.run(arguments))
-    return 1
+        status: int = arguments.run(arguments)
+    return status
 
 
 if __name__ == "__main__":

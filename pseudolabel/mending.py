@@ -97,7 +97,7 @@ def mend_file(content: Record, folder: Path) -> Iterator[str]:
         if clipped:
             yield f"{record}: clipped to its image"
         kept.append(row)
-    if "annotations" in content:
+    if isinstance(content.get("annotations"), list):
         strange = [row for row in content["annotations"] if not isinstance(row, dict)]
         content["annotations"] = kept + strange
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 from tqdm import tqdm
 
-from pseudolabel.errors import Fault
+from pseudolabel.errors import Fault, shown
 from pseudolabel.formats.images import ImageFacts, images_below, look_at_one
 from pseudolabel.imports.source import Found, Record, Request, Split, images_folder
 
@@ -82,32 +82,31 @@ def merged(
     images: dict[str, Record] = {}
     rows: list[tuple[str, Record]] = []
     kinds: dict[str, Record] = {}
+    expected = "a folder named as its class" if class_from_folder else "a known category"
     for label, content in contents:
-        names = {row.get("id"): row.get("name") for row in content.get("categories", [])}
         owners = {}
         for image in content["images"]:
             name = str(image.get("file_name"))
             row = images.setdefault(name, image | {"id": len(images) + 1})
-            owners[image.get("id")] = row["id"]
+            owners[id_of(image, "id")] = row["id"]
         lone = next(iter(owners.values())) if len(owners) == 1 else None
+        own = {it["name"]: it for it in content.get("categories", []) if is_name(it.get("name"))}
+        names = {id_of(it, "id"): name for name, it in own.items()}
+        if class_from_folder:
+            own, names = {}, {}
         for number, row in enumerate(content["annotations"]):
-            record = f"annotation {row.get('id', number)}"
-            said = (
-                Path(label).parent.name if class_from_folder else names.get(row.get("category_id"))
-            )
-            owner = owners.get(row.get("image_id"), lone)
-            if not isinstance(said, str) or not said:
-                expected = (
-                    "a folder named as its class" if class_from_folder else "a known category"
-                )
-                faults.append(Fault(label, record, expected, repr(row.get("category_id"))))
+            record = f"annotation {shown(row.get('id', number))}"
+            folder = Path(label).parent.name
+            said = folder if class_from_folder else names.get(id_of(row, "category_id"))
+            owner = owners.get(id_of(row, "image_id"), lone)
+            if not said:
+                faults.append(Fault(label, record, expected, shown(row.get("category_id"))))
             elif owner is None:
-                expected = "an `image_id` of the images"
-                faults.append(Fault(label, record, expected, repr(row.get("image_id"))))
+                found = shown(row.get("image_id"))
+                faults.append(Fault(label, record, "an `image_id` of the images", found))
             else:
                 rows.append((said, row | {"id": len(rows) + 1, "image_id": owner}))
-        if not class_from_folder:
-            kinds |= {row["name"]: row for row in content.get("categories", []) if row.get("name")}
+        kinds |= own
     kinds = {name: kinds.get(name, {}) for name in sorted({*kinds, *(said for said, _ in rows)})}
     numbers = {name: number for number, name in enumerate(kinds, start=1)}
     return {
@@ -115,6 +114,17 @@ def merged(
         "categories": [it | {"id": numbers[name], "name": name} for name, it in kinds.items()],
         "annotations": [row | {"category_id": numbers[said]} for said, row in rows],
     }
+
+
+def is_name(value: object) -> bool:
+    """Return whether a value can be a class's name."""
+    return isinstance(value, str) and bool(value)
+
+
+def id_of(row: Record, key: str) -> int | str | None:
+    """Return an id of a row, None where it is neither a number nor a text."""
+    value = row.get(key)
+    return value if isinstance(value, int | str) else None
 
 
 def image_files(
@@ -128,7 +138,7 @@ def image_files(
     last: dict[str, list[str]] = {}
     for name in names:
         if not isinstance(name, str):
-            faults.append(Fault(label, "images", "a `file_name`, a text", repr(name)))
+            faults.append(Fault(label, "images", "a `file_name`, a text", shown(name)))
             continue
         fact = look_at_one(folder, name)
         if isinstance(fact, ImageFacts):

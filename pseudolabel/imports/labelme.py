@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from tqdm import tqdm
 
-from pseudolabel.errors import Fault
+from pseudolabel.errors import Fault, shown
 from pseudolabel.imports.source import Builder, Found, Record, Request, box_around
 
 CORNERS = 32
@@ -44,7 +44,7 @@ def add_image(builder: Builder, label: str, path: Path, source: Path, content: R
     """Add an image with its shapes; those of one label and group are one object."""
     said = content.get("imagePath")
     if not isinstance(said, str) or not said:
-        builder.fault(label, "imagePath", "a text", repr(said))
+        builder.fault(label, "imagePath", "a text", shown(said))
         return
     # Windows writes backslashes; the image lies where the JSON lies, whatever folders are named.
     name = said.replace("\\", "/").rpartition("/")[2]
@@ -57,7 +57,7 @@ def add_image(builder: Builder, label: str, path: Path, source: Path, content: R
     for number, shape in enumerate(content["shapes"], start=1):
         record = f"shape {number}"
         if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
-            builder.fault(label, record, "a shape with a `label`", repr(shape)[:60])
+            builder.fault(label, record, "a shape with a `label`", shown(shape))
             continue
         group = shape.get("group_id")
         key = number if group is None else (shape["label"], str(group))
@@ -75,7 +75,7 @@ def add_object(
         polygon = polygon_of(shape)
         if polygon is None:
             kind = shape.get("shape_type", "polygon")
-            found = f"{kind} of {repr(shape.get('points'))[:40]}"
+            found = f"{shown(kind)} of {shown(shape.get('points'))}"
             builder.fault(label, record, "a polygon, rectangle or circle of numbers", found)
         else:
             polygons.append(polygon)

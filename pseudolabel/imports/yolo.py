@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from pseudolabel.errors import Fault
+from pseudolabel.errors import Fault, shown
 from pseudolabel.formats.images import images_below
 from pseudolabel.imports.source import Builder, Found, Record, Request, box_around, safe
 
@@ -34,7 +34,7 @@ def read(request: Request) -> Found:
         folder = folder_of(path.parent, content.get("path"), entry)
         if folder is None:
             expected = f"a folder of images below {path.parent}"
-            found.faults.append(Fault(path.name, key, expected, repr(entry)))
+            found.faults.append(Fault(path.name, key, expected, shown(entry)))
             continue
         builder = read_split(path.parent, folder, classes)
         found.splits[split] = builder.finished()
@@ -65,7 +65,7 @@ def class_names(content: Record, file: str, faults: list[Fault]) -> list[str]:
             return [str(names[number]) for number in range(len(names))]
     elif isinstance(names, list):
         return [str(name) for name in names]
-    faults.append(Fault(file, "names", "names of classes 0, 1, ...", repr(names)[:60]))
+    faults.append(Fault(file, "names", "names of classes 0, 1, ...", shown(names)))
     return []
 
 
