@@ -15,7 +15,7 @@ from pseudolabel.files import read_json, write_json, written_aside
 from pseudolabel.filters.counts import Counts, Judged, Rule
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
-from pseudolabel.params.sections import Section
+from pseudolabel.params.sections import Filter
 from pseudolabel.records import Annotations, Category, Dataset
 
 REPORT = "report.json"
@@ -27,7 +27,7 @@ MakeRule = Callable[[list[tables.Shard], tuple[Category, ...], Any, int], Rule]
 
 
 def write_silver(
-    pool: Path, predictions: Path, output: Path, section: Section, make_rule: MakeRule
+    pool: Path, predictions: Path, output: Path, section: Filter, make_rule: MakeRule
 ) -> None:
     """Filter the shards of `predictions` into `output`, with a report and a decision an image.
 
@@ -45,7 +45,8 @@ def write_silver(
     dataset = read_coco(pool / FILE)
     teacher = read_json(predictions / tables.TEACHER)
     shards = tables.shards_of(predictions, dataset.images, teacher["shard_images"])
-    rule = make_rule(shards, dataset.categories, section, teacher["round"])
+    number = teacher["round"]
+    rule = make_rule(shards, dataset.categories, section.in_round(number), number)
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
         judged = judge_shards(shards, rule, len(dataset.categories), aside)

@@ -110,3 +110,54 @@ def test_yaml_that_would_run_code_is_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ParamsError, match="expected a readable file, found No such file"):
         load_params(tmp_path / "params.yaml")
+
+
+SCHEDULES = [
+    ("a number", 0.6, [0.6, 0.6, 0.6, 0.6]),
+    ("a list", [0.7, 0.5], [0.7, 0.5, 0.5, 0.5]),
+    ("a ramp", {"start": 0.8, "end": 0.5, "rounds": 4}, [0.8, 0.7, 0.6, 0.5]),
+    ("a ramp that ends early", {"start": 0.4, "end": 0.6, "rounds": 2}, [0.4, 0.6, 0.6, 0.6]),
+    (
+        "classes in a list",
+        [0.7, {"disc": 0.5, "rod": 0.6}],
+        [0.7, *[{"disc": 0.5, "rod": 0.6}] * 3],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"), [it[1:] for it in SCHEDULES], ids=[it[0] for it in SCHEDULES]
+)
+def test_thresholds_of_each_round(tmp_path, score, expected):
+    section = load_params(changed(tmp_path, filter__score=score)).filter
+    assert [section.in_round(number).threshold for number in (1, 2, 3, 4)] == expected
+
+
+@pytest.mark.parametrize("task", ["semantic", "classification", "instance"])
+def test_every_task_has_schedules(tmp_path, task):
+    section = load_params(changed(tmp_path, task=task, filter__score=[0.7, 0.5])).filter
+    assert section.in_round(2).threshold == 0.5
+
+
+@pytest.mark.parametrize(
+    "score",
+    [[0.5, 0.01], {"start": 0.6, "end": 0.01, "rounds": 3}, [{"disc": 0.9, "rod": 0.01}]],
+    ids=["a list", "a ramp", "a class"],
+)
+def test_no_round_of_a_schedule_may_be_under_the_floor(tmp_path, score):
+    with pytest.raises(ParamsError, match=r"filter.score 0.01 is under"):
+        load_params(changed(tmp_path, filter__score=score))
+
+
+@pytest.mark.parametrize(
+    "score", [[], [1.5], {"start": 0.5, "end": 0.4, "rounds": 1.5}, {"start": 2, "end": 1}]
+)
+def test_schedules_that_make_no_sense(tmp_path, score):
+    with pytest.raises(ParamsError, match=r"filter.score"):
+        load_params(changed(tmp_path, filter__score=score))
+
+
+def test_a_schedule_has_no_threshold_before_its_round_is_known(tmp_path):
+    section = load_params(changed(tmp_path, filter__score=[0.7, 0.5])).filter
+    with pytest.raises(TypeError, match="before in_round"):
+        section.threshold  # noqa: B018

@@ -3,7 +3,7 @@ import orjson
 import pytest
 
 from pseudolabel.errors import DataError, SilverError
-from pseudolabel.files import write_json
+from pseudolabel.files import read_json, write_json
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco, write_coco
 from pseudolabel.merge import merge
@@ -142,3 +142,18 @@ def test_silver_on_an_image_that_was_dropped_is_refused(tmp_path, prepared):
     )
     with pytest.raises(DataError, match="expected an image that was kept"):
         merged(tmp_path, prepared)
+
+
+def test_each_round_takes_its_own_threshold_of_a_schedule(tmp_path, prepared):
+    kept = {}
+    for number in (1, 2, 3):
+        folder = tmp_path / str(number)
+        found = some_predictions()
+        write_predictions(folder / "predictions", found)
+        teacher = read_json(folder / "predictions" / tables.TEACHER)
+        write_json(folder / "predictions" / tables.TEACHER, teacher | {"round": number})
+        section = SECTION.model_copy(update={"score": [0.8, 0.5]})
+        make_silver(folder, prepared, section)
+        kept[number] = tables.read_shards(folder / "silver").scores.min()
+    assert kept[1] >= 0.8 > kept[2] >= 0.5
+    assert kept[3] == kept[2]

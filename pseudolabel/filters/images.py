@@ -67,7 +67,7 @@ class ImageRule:
         round_number: int,
     ) -> ImageRule:
         """Return the rule for some shards; a cap is found by a look at all of them first."""
-        thresholds = thresholds_of(section.score, categories)
+        thresholds = thresholds_of(section.threshold, categories)
         last_scores = np.zeros(len(categories), np.float32)
         last_ids = np.full(len(categories), np.iinfo(np.int64).max)
         if section.max_per_class is not None:

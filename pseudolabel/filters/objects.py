@@ -103,7 +103,7 @@ class BoxRule:
     def alone(self, found: Candidates) -> list[Verdict]:
         """Return the filters that look at each prediction by itself."""
         section, rows = self.section, found.rows
-        thresholds = thresholds_of(section.score, self.categories)
+        thresholds = thresholds_of(section.threshold, self.categories)
         return [
             ("score", rows.scores >= thresholds[found.classes]),
             ("min_side", wide_enough(rows, section.min_side)),

@@ -71,7 +71,7 @@ class PixelRule:
     def certain(self, labels: Map, confidences: Map) -> NDArray[np.bool_]:
         """Return which pixels of (h, w) maps reach their class's threshold."""
         least = np.zeros(256, np.float32)
-        least[: len(self.categories)] = thresholds_of(self.section.score, self.categories)
+        least[: len(self.categories)] = thresholds_of(self.section.threshold, self.categories)
         # Confidences are written in 255ths: a threshold between two of them asks for the upper one.
         return confidences >= np.round(least * 255, 3)[labels]
 

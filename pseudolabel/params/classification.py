@@ -7,11 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from pseudolabel.params.sections import (
+    Filter,
     Params,
     PseudoLabel,
-    Section,
     Some,
-    Threshold,
     Train,
     Views,
 )
@@ -36,10 +35,9 @@ class ClassificationLabel(PseudoLabel):
         return Views(flip=self.flip)
 
 
-class ClassificationFilter(Section):
+class ClassificationFilter(Filter):
     """Which images get a silver label."""
 
-    score: Threshold
     max_per_class: Some | None
 
 

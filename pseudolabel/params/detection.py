@@ -8,13 +8,12 @@ from pydantic import Field, model_validator
 
 from pseudolabel.params.sections import (
     Count,
+    Filter,
     Params,
     Predict,
     PseudoLabel,
-    Section,
     Share,
     Some,
-    Threshold,
     Views,
     Within,
 )
@@ -37,10 +36,9 @@ class DetectionLabel(ObjectLabel):
         return Views(flip=self.flip)
 
 
-class ObjectFilter(Section):
+class ObjectFilter(Filter):
     """Which predicted boxes become silver labels."""
 
-    score: Threshold
     nms_iou: Share
     min_side: Annotated[float, Field(ge=1)]
     edge_margin: Annotated[float, Field(ge=0)] | None
@@ -72,8 +70,7 @@ class ObjectParams(Params):
     @model_validator(mode="after")
     def threshold_above_floor(self) -> ObjectParams:
         """Refuse a score threshold under the floor: what lies between was never written."""
-        score = self.filter.score
-        lowest = min(score.values()) if isinstance(score, dict) else score
+        lowest = self.filter.lowest_score
         if lowest < self.pseudo_label.score_floor:
             raise ValueError(
                 f"filter.score {lowest} is under pseudo_label.score_floor "

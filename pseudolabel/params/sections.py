@@ -13,8 +13,10 @@ Count = Annotated[int, Field(ge=0)]
 Some = Annotated[int, Field(ge=1)]
 Above = Annotated[float, Field(gt=0)]
 Within = Annotated[float, Field(gt=0, lt=1)]
+
 Threshold = Share | Annotated[dict[str, Share], Field(min_length=1)]
 """One number for all classes, or one for each by name."""
+
 
 LAST_ROUND = 9
 """The last round that rounds/dvc.yaml unrolls."""
@@ -183,6 +185,52 @@ class PseudoLabel(Predict):
         return self
 
 
+class Ramp(Section):
+    """A threshold that moves evenly from round 1 to round `rounds`, and stays there."""
+
+    start: Share
+    end: Share
+    rounds: Annotated[int, Field(ge=2)]
+
+    def at(self, number: int) -> float:
+        """Return the threshold of a round."""
+        way = min(number - 1, self.rounds - 1) / (self.rounds - 1)
+        return round(self.start + way * (self.end - self.start), 6)
+
+
+class Filter(Section):
+    """What every task's filter has."""
+
+    score: Ramp | Threshold | Annotated[list[Threshold], Field(min_length=1)]
+
+    def in_round(self, number: int) -> Any:
+        """Return the filter of one round, its score that of the round.
+
+        Of a list, round 1 takes the first threshold, and rounds beyond the end take the last one.
+        """
+        score = self.score
+        if isinstance(score, list):
+            score = score[min(number, len(score)) - 1]
+        elif isinstance(score, Ramp):
+            score = score.at(number)
+        return self.model_copy(update={"score": score})
+
+    @property
+    def lowest_score(self) -> float:
+        """The lowest threshold of any class in any round."""
+        if isinstance(self.score, Ramp):
+            return min(self.score.start, self.score.end)
+        scores = self.score if isinstance(self.score, list) else [self.score]
+        return min(min(it.values()) if isinstance(it, dict) else it for it in scores)
+
+    @property
+    def threshold(self) -> float | dict[str, float]:
+        """The threshold of a filter that is one round's."""
+        if isinstance(self.score, Ramp | list):
+            raise TypeError("a schedule has no threshold before in_round")
+        return self.score
+
+
 class Params(Section):
     """All of params.yaml; each task has its own `filter`, `pseudo_label` and `evaluate`."""
 
@@ -195,5 +243,5 @@ class Params(Section):
     prepare: Prepare
     train: Train
     pseudo_label: PseudoLabel
-    filter: Section
+    filter: Filter
     evaluate: Predict

@@ -8,11 +8,10 @@ from pydantic import Field
 
 from pseudolabel.params.sections import (
     Above,
+    Filter,
     Params,
     PseudoLabel,
-    Section,
     Share,
-    Threshold,
     Views,
 )
 
@@ -29,10 +28,9 @@ class SemanticLabel(PseudoLabel):
         return Views(self.scales, self.flip)
 
 
-class SemanticFilter(Section):
+class SemanticFilter(Filter):
     """Which pixels, and which images, become silver labels."""
 
-    score: Threshold
     min_confident: Share
 
 
