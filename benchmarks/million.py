@@ -32,7 +32,14 @@ from pseudolabel.tasks import TASKS
 
 CATEGORIES = tuple(Category(number, f"class {number}") for number in range(1, 6))
 SECTION = ObjectFilter(
-    score=0.4, nms_iou=0.6, min_side=4, edge_margin=0, min_boxes=1, max_boxes=100
+    alarms="warn",
+    alarm_factor=4,
+    score=0.4,
+    nms_iou=0.6,
+    min_side=4,
+    edge_margin=0,
+    min_boxes=1,
+    max_boxes=100,
 )
 SHARD_IMAGES = 20_000
 WIDTH, HEIGHT = 640, 480
@@ -95,8 +102,8 @@ def report(queue: multiprocessing.Queue, job: Callable[..., None], *arguments: o
 def run_filter(folder: Path) -> None:
     """Filter as the stage does."""
     rule = TASKS["detection"].make_rule
-    pool = folder / "prepared" / "pool"
-    write_silver(pool, folder / "predictions", folder / "silver", SECTION, rule)
+    predictions, silver = folder / "predictions", folder / "silver"
+    write_silver(folder / "prepared", predictions, None, silver, SECTION, rule)
 
 
 def run_merge(folder: Path) -> None:

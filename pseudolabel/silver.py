@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from pseudolabel.alarms import Amounts, alarms_of
 from pseudolabel.errors import SilverError
 from pseudolabel.files import read_json, write_json, written_aside
 from pseudolabel.filters.counts import Counts, Judged, Rule
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.params.sections import Filter
-from pseudolabel.records import Annotations, Category, Dataset
+from pseudolabel.records import Annotations, Category, Dataset, category_ids_of
 
 REPORT = "report.json"
+PIXELS = "pixels"
+"""The unit of labels that are not counted one by one."""
 AT_ONCE = 2
 """Shards filtered at the same time: numpy works outside Python's lock."""
 
@@ -27,44 +30,68 @@ MakeRule = Callable[[list[tables.Shard], tuple[Category, ...], Any, int], Rule]
 
 
 def write_silver(
-    pool: Path, predictions: Path, output: Path, section: Filter, make_rule: MakeRule
+    prepared: Path,
+    predictions: Path,
+    before: Path | None,
+    output: Path,
+    section: Filter,
+    make_rule: MakeRule,
 ) -> None:
     """Filter the shards of `predictions` into `output`, with a report and a decision an image.
 
     Args:
-        pool: the pool's folder of prepared data.
+        prepared: the folder of prepared data, with gold and the pool.
         predictions: what the teacher said of it.
+        before: the silver of the round before, None in round 1.
         output: the folder to write.
         section: the filter's parameters.
         make_rule: the task's rule, from the shards, the classes, the section and the round.
 
     Raises:
-        SilverError: nothing is left, or one class only where gold has several; the report is
-            written all the same.
+        SilverError: nothing is left, or one class only where gold has several, or there are alarms
+            and `section` says to stop; the report is written all the same.
     """
-    dataset = read_coco(pool / FILE)
+    dataset = read_coco(prepared / "pool" / FILE)
     teacher = read_json(predictions / tables.TEACHER)
     shards = tables.shards_of(predictions, dataset.images, teacher["shard_images"])
     number = teacher["round"]
     rule = make_rule(shards, dataset.categories, section.in_round(number), number)
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
-        judged = judge_shards(shards, rule, len(dataset.categories), aside)
+        judged, mean_score = judge_shards(shards, rule, len(dataset.categories), aside)
         tables.write_decisions(
             aside / tables.DECISIONS,
             dataset.images.ids,
             judged.left,
             [rule.reasons.images[reason] if reason >= 0 else "" for reason in judged.image_reasons],
         )
-        write_json(aside / REPORT, judged.counts.report(dataset.categories))
+        others = [gold_amounts(prepared / "gold", rule.reasons.unit)]
+        if before is not None:
+            report = read_json(before / REPORT)
+            others.append(Amounts.of_report("the round before", report, rule.reasons.unit))
+        silver = Amounts("silver", judged.counts.kept, mean_score)
+        names = [category.name for category in dataset.categories]
+        alarms = alarms_of(silver, others, names, section.alarm_factor)
+        report = judged.counts.report(dataset.categories)
+        report |= {"mean_score": mean_score, "alarms": alarms}
+        write_json(aside / REPORT, report)
         write_json(aside / tables.TEACHER, teacher)
     refuse_useless(judged.counts, dataset, output)
+    raise_alarms(alarms, section.alarms)
 
 
-def judge_shards(shards: list[tables.Shard], rule: Rule, class_count: int, output: Path) -> Judged:
-    """Filter all shards, write what each keeps, and return all but the annotations."""
+def judge_shards(
+    shards: list[tables.Shard], rule: Rule, class_count: int, output: Path
+) -> tuple[Judged, float]:
+    """Filter all shards, write what each keeps, and return all but the annotations.
+
+    Returns:
+        What became of images and labels, and the mean score of the labels kept (of pixels, where
+        labels are pixels).
+    """
     total = Counts.nothing(rule.reasons, class_count)
     left, reasons = [], []
+    scores = weights = 0.0
 
     def judge(shard: tables.Shard) -> Judged:
         judged = rule.judge(shard, output)
@@ -76,11 +103,36 @@ def judge_shards(shards: list[tables.Shard], rule: Rule, class_count: int, outpu
         for begin in range(0, len(shards), AT_ONCE):
             for judged in executor.map(judge, shards[begin : begin + AT_ONCE]):
                 total += judged.counts
+                mine = judged.silver.areas if rule.reasons.unit == PIXELS else 1.0
+                scores += float((judged.silver.scores * mine).sum(dtype=np.float64))
+                weights += float(np.broadcast_to(mine, len(judged.silver)).sum(dtype=np.float64))
                 left.append(judged.left)
                 reasons.append(judged.image_reasons)
                 progress.update()
         progress.close()
-    return Judged(Annotations.empty(), np.concatenate(left), np.concatenate(reasons), total)
+    judged = Judged(Annotations.empty(), np.concatenate(left), np.concatenate(reasons), total)
+    return judged, round(scores / max(1.0, weights), 6)
+
+
+def gold_amounts(gold: Path, unit: str) -> Amounts:
+    """Return how much of each class gold has, in the unit that silver is counted in."""
+    dataset = read_coco(gold / FILE)
+    rows, ids = dataset.annotations, category_ids_of(dataset.categories)
+    weights = rows.areas if unit == PIXELS else np.ones(len(rows))
+    amounts = np.bincount(np.searchsorted(ids, rows.category_ids), weights, minlength=len(ids))
+    return Amounts("gold", amounts.astype(np.int64))
+
+
+def raise_alarms(alarms: list[str], wanted: str) -> None:
+    """Tell alarms, or stop at them.
+
+    Raises:
+        SilverError: there are alarms, and `wanted` is "stop".
+    """
+    if alarms and wanted == "stop":
+        raise SilverError("; ".join(alarms) + " (filter.alarms: warn lets this pass)")
+    for alarm in alarms if wanted == "warn" else []:
+        print(f"warning: {alarm}")
 
 
 def refuse_useless(counts: Counts, pool: Dataset, output: Path) -> None:

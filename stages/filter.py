@@ -10,10 +10,12 @@ from stages.arguments import ROUNDS, round_number
 
 if __name__ == "__main__":
     with plain_errors():
-        folder, params = ROUNDS / str(round_number(__doc__)), load_params()
+        number, params = round_number(__doc__), load_params()
+        folder = ROUNDS / str(number)
         write_silver(
-            pool=Path("data/prepared/pool"),
+            prepared=Path("data/prepared"),
             predictions=folder / "predictions",
+            before=ROUNDS / str(number - 1) / "silver" if number > 1 else None,
             output=folder / "silver",
             section=params.filter,
             make_rule=TASKS[params.task].make_rule,

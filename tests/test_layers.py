@@ -17,7 +17,7 @@ LAYERS = [
     {"errors", "records"},
     {"boxes", "masks", "model_folder", "pairs", "params", "files"},
     {"formats"},
-    {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver"}
+    {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver", "alarms"}
     | {"datasets", "distributions", "folds", "leaks", "votes"},
     {"drawing", "pages", "imports", "mending"},
     {"tasks", "data_report", "audit"},

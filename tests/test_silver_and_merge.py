@@ -14,7 +14,14 @@ from pseudolabel.tasks import TASKS
 from tests import builders
 
 SECTION = ObjectFilter(
-    score=0.5, nms_iou=0.9, min_side=1, edge_margin=None, min_boxes=1, max_boxes=100
+    alarms="off",
+    alarm_factor=4,
+    score=0.5,
+    nms_iou=0.9,
+    min_side=1,
+    edge_margin=None,
+    min_boxes=1,
+    max_boxes=100,
 )
 SHARD = 4
 
@@ -29,9 +36,10 @@ def prepared(tmp_path):
     return folder
 
 
-def make_silver(tmp_path, prepared, section=SECTION):
+def make_silver(tmp_path, prepared, section=SECTION, before=None):
     rule = TASKS["detection"].make_rule
-    write_silver(prepared / "pool", tmp_path / "predictions", tmp_path / "silver", section, rule)
+    folders = prepared, tmp_path / "predictions", before, tmp_path / "silver"
+    write_silver(*folders, section, rule)
 
 
 def write_predictions(folder, found, unreadable=()):
@@ -157,3 +165,48 @@ def test_each_round_takes_its_own_threshold_of_a_schedule(tmp_path, prepared):
         kept[number] = tables.read_shards(folder / "silver").scores.min()
     assert kept[1] >= 0.8 > kept[2] >= 0.5
     assert kept[3] == kept[2]
+
+
+def tilted(count=200):
+    """Predictions of which hardly any is of the third class."""
+    found = some_predictions(count)
+    found.category_ids[found.category_ids == 3] = 1
+    return found
+
+
+def test_a_class_that_collapses_is_told_and_stops_where_that_is_wanted(tmp_path, prepared, capsys):
+    write_predictions(tmp_path / "predictions", tilted())
+    make_silver(tmp_path, prepared, SECTION.model_copy(update={"alarms": "warn"}))
+    said = capsys.readouterr().out
+    alarm = "class 'star' is 0.0% of silver and 25.0% of gold: it collapses"
+    assert f"warning: {alarm}" in said
+    report = orjson.loads((tmp_path / "silver" / "report.json").read_bytes())
+    assert alarm in report["alarms"]
+    with pytest.raises(SilverError, match="it collapses"):
+        make_silver(tmp_path, prepared, SECTION.model_copy(update={"alarms": "stop"}))
+    assert (tmp_path / "silver" / "report.json").exists()
+    capsys.readouterr()
+    make_silver(tmp_path, prepared)
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_silver_is_compared_with_the_round_before(tmp_path, prepared, capsys):
+    found = some_predictions()
+    found.scores[:] = 0.9
+    write_predictions(tmp_path / "1" / "predictions", found[:40])
+    make_silver(tmp_path / "1", prepared)
+    found.scores[:] = 0.7
+    write_predictions(tmp_path / "2" / "predictions", found)
+    section = SECTION.model_copy(update={"alarms": "warn"})
+    make_silver(tmp_path / "2", prepared, section, tmp_path / "1" / "silver")
+    said = capsys.readouterr().out
+    assert "warning: there is more silver than in the round before (" in said
+    assert "its mean score is lower (0.700 after 0.900)" in said
+
+
+def test_mean_scores_are_those_of_what_was_kept(tmp_path, prepared):
+    write_predictions(tmp_path / "predictions", some_predictions())
+    make_silver(tmp_path, prepared)
+    report = orjson.loads((tmp_path / "silver" / "report.json").read_bytes())
+    scores = tables.read_shards(tmp_path / "silver").scores
+    assert report["mean_score"] == pytest.approx(scores.mean(), abs=1e-5)

@@ -199,8 +199,10 @@ class Ramp(Section):
 
 
 class Filter(Section):
-    """What every task's filter has."""
+    """What every task's filter has: its thresholds, and what it does about odd silver."""
 
+    alarms: Literal["stop", "warn", "off"]
+    alarm_factor: Annotated[float, Field(gt=1)]
     score: Ramp | Threshold | Annotated[list[Threshold], Field(min_length=1)]
 
     def in_round(self, number: int) -> Any:

@@ -29,7 +29,7 @@ def shards_of(folder, values, size=2, unreadable=()):
 
 
 def judge(shards, folder, score=0.0, most=None):
-    section = ClassificationFilter(score=score, max_per_class=most)
+    section = ClassificationFilter(alarms="off", alarm_factor=4, score=score, max_per_class=most)
     rule = ImageRule.over(shards, CATEGORIES, section, 1)
     return [rule.judge(shard, folder) for shard in shards]
 

@@ -12,6 +12,8 @@ from pseudolabel.records import object_array
 from tests.builders import CATEGORIES, images, predictions, same_rows
 
 OPEN = {
+    "alarms": "off",
+    "alarm_factor": 4,
     "score": 0.0,
     "nms_iou": 1.0,
     "min_side": 1,

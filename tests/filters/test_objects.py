@@ -10,6 +10,8 @@ from pseudolabel.params.detection import ObjectFilter
 from tests.builders import CATEGORIES, images, predictions, random_predictions, same_rows
 
 OPEN = {
+    "alarms": "off",
+    "alarm_factor": 4,
     "score": 0.0,
     "nms_iou": 1.0,
     "min_side": 1,

@@ -27,7 +27,7 @@ def shard(tmp_path):
 
 
 def judge(shard, tmp_path, score, share=0.0):
-    section = SemanticFilter(score=score, min_confident=share)
+    section = SemanticFilter(alarms="off", alarm_factor=4, score=score, min_confident=share)
     return PixelRule(CATEGORIES, section, 2).judge(shard, tmp_path / "silver")
 
 
