@@ -189,7 +189,9 @@ def main() -> None:
         cross_fit(arguments.work / "models", predictions, own)
     task = TASKS[params.task]
     write_audit(predictions, root / "images", arguments.work / "audit", task)
-    gold = read_coco(predictions / "gold" / FILE)
+    gold, broken = read_coco(predictions / "gold" / FILE), read_json(root / "broken.json")
+    whole = read_coco(root / "whole.json").annotations
+    print(f"{len(gold.images):,} images, {len(whole):,} labels, {len(broken):,} of them broken")
     rankings = {"the audit": task.suspects(gold, predictions)}
     if arguments.cleanlab:
         rankings |= {

@@ -33,10 +33,12 @@ class Amounts:
         return self.by_class / max(1, int(self.by_class.sum()))
 
     @classmethod
-    def of_report(cls, source: str, report: dict[str, Any], unit: str) -> Amounts:
-        """Return the amounts in the report of a round's filter."""
-        counts = np.array(list(report[unit]["out_by_class"].values()), np.int64)
-        return cls(source, counts, report["mean_score"])
+    def of_report(
+        cls, source: str, report: dict[str, Any], unit: str, names: Sequence[str]
+    ) -> Amounts:
+        """Return the amounts in the report of a round's filter, which has classes by name."""
+        counts = report[unit]["out_by_class"]
+        return cls(source, np.array([counts[name] for name in names]), report["mean_score"])
 
 
 def alarms_of(

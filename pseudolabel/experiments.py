@@ -14,7 +14,7 @@ from dvc.repo import Repo
 
 from pseudolabel.errors import ModelError
 from pseudolabel.files import remove
-from pseudolabel.folds import keep_fold
+from pseudolabel.folds import HELD_OUT, keep_fold
 
 PREPARED = "data/prepared"
 
@@ -57,7 +57,8 @@ def collect(names: Sequence[str], models: Path) -> list[FoldExperiment]:
             champion, prepared = Path(scratch) / "champion", Path(scratch) / "prepared"
             try:
                 files.get(f"rounds/{fold.round}/champion", str(champion), recursive=True)
-                files.get(PREPARED, str(prepared), recursive=True)
+                part = HELD_OUT if files.exists(f"{PREPARED}/{HELD_OUT}") else "val"
+                files.get(f"{PREPARED}/{part}", str(prepared / part), recursive=True)
             except (DvcException, OSError) as error:
                 raise ModelError(f"experiment {fold.name}: {error}") from error
             keep_fold(models, fold.number, champion, prepared)

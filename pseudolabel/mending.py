@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import written_aside
 from pseudolabel.formats.images import IMAGES, ImageFacts, look_at
 from pseudolabel.formats.segmentations import parse_polygons
+from pseudolabel.formats.shapes import is_number
 from pseudolabel.masks import areas
 
 SPLITS = ("gold", "val", "test", "pool")
@@ -110,11 +110,7 @@ def listed(content: Record, key: str) -> list[Record]:
 
 def are_numbers(values: Any, count: int) -> bool:
     """Return whether a value is a list of so many finite numbers at least."""
-    return (
-        isinstance(values, list)
-        and len(values) >= count
-        and all(type(it) in (int, float) and math.isfinite(it) for it in values)
-    )
+    return isinstance(values, list) and len(values) >= count and all(map(is_number, values))
 
 
 def clip(row: Record, size: Size) -> bool:

@@ -13,15 +13,13 @@ from tqdm import tqdm
 from pseudolabel.alarms import Amounts, alarms_of
 from pseudolabel.errors import SilverError
 from pseudolabel.files import read_json, write_json, written_aside
-from pseudolabel.filters.counts import Counts, Judged, Rule
+from pseudolabel.filters.counts import Counts, Judged, Reasons, Rule
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.params.sections import Filter
 from pseudolabel.records import Annotations, Category, Dataset, category_ids_of
 
 REPORT = "report.json"
-PIXELS = "pixels"
-"""The unit of labels that are not counted one by one."""
 AT_ONCE = 2
 """Shards filtered at the same time: numpy works outside Python's lock."""
 
@@ -65,12 +63,12 @@ def write_silver(
             judged.left,
             [rule.reasons.images[reason] if reason >= 0 else "" for reason in judged.image_reasons],
         )
-        others = [gold_amounts(prepared / "gold", rule.reasons.unit)]
-        if before is not None:
-            report = read_json(before / REPORT)
-            others.append(Amounts.of_report("the round before", report, rule.reasons.unit))
-        silver = Amounts("silver", judged.counts.kept, mean_score)
         names = [category.name for category in dataset.categories]
+        others = [gold_amounts(prepared / "gold", rule.reasons)]
+        if before is not None:
+            report, unit = read_json(before / REPORT), rule.reasons.unit
+            others.append(Amounts.of_report("the round before", report, unit, names))
+        silver = Amounts("silver", judged.counts.kept, mean_score)
         alarms = alarms_of(silver, others, names, section.alarm_factor)
         report = judged.counts.report(dataset.categories)
         report |= {"mean_score": mean_score, "alarms": alarms}
@@ -103,9 +101,9 @@ def judge_shards(
         for begin in range(0, len(shards), AT_ONCE):
             for judged in executor.map(judge, shards[begin : begin + AT_ONCE]):
                 total += judged.counts
-                mine = judged.silver.areas if rule.reasons.unit == PIXELS else 1.0
+                mine = rule.reasons.amounts(judged.silver)
                 scores += float((judged.silver.scores * mine).sum(dtype=np.float64))
-                weights += float(np.broadcast_to(mine, len(judged.silver)).sum(dtype=np.float64))
+                weights += float(mine.sum(dtype=np.float64))
                 left.append(judged.left)
                 reasons.append(judged.image_reasons)
                 progress.update()
@@ -114,13 +112,13 @@ def judge_shards(
     return judged, round(scores / max(1.0, weights), 6)
 
 
-def gold_amounts(gold: Path, unit: str) -> Amounts:
+def gold_amounts(gold: Path, reasons: Reasons) -> Amounts:
     """Return how much of each class gold has, in the unit that silver is counted in."""
     dataset = read_coco(gold / FILE)
     rows, ids = dataset.annotations, category_ids_of(dataset.categories)
-    weights = rows.areas if unit == PIXELS else np.ones(len(rows))
-    amounts = np.bincount(np.searchsorted(ids, rows.category_ids), weights, minlength=len(ids))
-    return Amounts("gold", amounts.astype(np.int64))
+    classes = np.searchsorted(ids, rows.category_ids)
+    counts = np.bincount(classes, reasons.amounts(rows), minlength=len(ids))
+    return Amounts("gold", counts.astype(np.int64))
 
 
 def raise_alarms(alarms: list[str], wanted: str) -> None:

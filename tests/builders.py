@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,18 @@ def raw_root(root: Path, gold_count: int = 4, pool_count: int = 3, **splits: int
         number += 1
         write_image(root / "images" / "pool" / f"{it}.png", number)
     return root
+
+
+def pseudolabel(*arguments: object) -> tuple[int, str, str]:
+    """Run `python -m pseudolabel`: its exit status, output and messages."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pseudolabel", *map(str, arguments)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def write_json(path: Path, value: Any) -> None:

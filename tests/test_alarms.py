@@ -45,3 +45,10 @@ def test_more_silver_of_a_lower_score():
     ]
     assert not alarms_of(amounts(60, 60, score=0.95), [before], NAMES, 4)
     assert not alarms_of(amounts(40, 40, score=0.85), [before], NAMES, 4)
+
+
+def test_a_report_of_sorted_names_is_read_in_the_order_of_the_classes():
+    report = {"annotations": {"out_by_class": {"disc": 5, "rod": 95}}, "mean_score": 0.9}
+    before = Amounts.of_report("the round before", report, "annotations", ("rod", "disc"))
+    assert before.by_class.tolist() == [95, 5]
+    assert not alarms_of(amounts(90, 10, score=0.95), [before], ("rod", "disc"), 4)

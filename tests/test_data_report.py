@@ -8,7 +8,6 @@ import pytest
 from pseudolabel.drawing import colour_of, with_labels
 from pseudolabel.formats.label_maps import map_path, write_map
 from pseudolabel.prepare import prepare
-from pseudolabel.records import Category
 from pseudolabel.tasks import TASKS
 from tests.builders import CATEGORIES, gold, raw_root, splitting
 
@@ -112,12 +111,6 @@ def test_images_of_every_mode_are_drawn(tmp_path):
     cv2.imwrite(str(root / "images" / "gold" / "2.png"), np.dstack([pixels] * 4))
     prepare(root, tmp_path / "out", TASKS["detection"], splitting(), 0)
     assert (tmp_path / "out" / "report.html").exists()
-
-
-def test_names_with_formula_signs_do_not_matter(tmp_path):
-    rows = gold([(1, 1, (10, 10, 40, 40))])
-    odd = (Category(1, "$\\frac{"),)
-    assert with_labels(np.zeros((80, 100, 3), np.uint8), rows, odd, tmp_path).any()
 
 
 def test_images_that_cannot_be_decoded_are_told_where_they_were_not_checked(tmp_path):

@@ -1,7 +1,4 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,9 +7,7 @@ from pseudolabel.files import hash_folder
 from pseudolabel.mending import mend
 from pseudolabel.prepare import read_and_split
 from pseudolabel.tasks import TASKS
-from tests.builders import coco, raw_root, splitting, write_json
-
-ROOT = Path(__file__).parents[1]
+from tests.builders import coco, pseudolabel, raw_root, splitting, write_json
 
 
 def root_with(tmp_path, *changes, **annotation):
@@ -109,34 +104,23 @@ def test_files_that_are_no_json_are_copied_as_they_are(tmp_path):
     assert (tmp_path / "new" / "val.json").read_text() == "{"
 
 
-def command(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "pseudolabel", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 def test_the_command_tells_all_faults_and_mends_into_a_new_root(tmp_path):
     root = root_with(tmp_path, bbox=[30, -4, 20, 14])
-    status, _, messages = command("check", root)
+    status, _, messages = pseudolabel("check", root)
     assert status == 1
     fault = "expected a box inside the image (40x30), found [30, -4, 20, 14]"
     assert "error: 1 fault in the data:" in messages
     assert f"gold.json: annotation id 2: {fault}" in messages
-    status, said, _ = command("check", root, "--fix", tmp_path / "new")
+    status, said, _ = pseudolabel("check", root, "--fix", tmp_path / "new")
     assert status == 0
     assert "1 mended in" in said
     assert "annotation id 2: clipped to its image" in said
     assert "no faults; prepare makes of it:" in said
-    status, said, _ = command("check", tmp_path / "new", "--task", "detection")
+    status, said, _ = pseudolabel("check", tmp_path / "new", "--task", "detection")
     assert (status, said.splitlines()[-1]) == (0, "  pool: 3 images")
 
 
-def test_help_names_every_command():
-    status, said, _ = command("--help")
+def test_help_names_every_pseudolabel():
+    status, said, _ = pseudolabel("--help")
     assert status == 0
     assert all(name in said for name in ("import", "check", "folds"))

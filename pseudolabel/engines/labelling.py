@@ -83,12 +83,12 @@ def fold_teachers(models: Path, prepared: Path) -> list[Path]:
         DataError: a fold's model was trained on val or test, which its silver would tell a student.
     """
     folds = read_folds(models)
+    measured = {split: read_coco(prepared / split / FILE).images for split in ("val", "test")}
     for fold in folds:
         if hash_file(fold.champion / CONFIG) != hash_file(folds[0].champion / CONFIG):
             raise ModelError(
                 f"{fold.champion / CONFIG}: expected the model of fold 0, found another"
             )
-        measured = {split: read_coco(prepared / split / FILE).images for split in ("val", "test")}
         refuse_seen(fold.images_seen(), measured, f"the champion of fold {fold.number}")
     return [fold.champion for fold in folds]
 

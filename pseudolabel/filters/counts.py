@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +15,11 @@ from pseudolabel.formats.tables import Shard
 from pseudolabel.records import Annotations, Category
 
 
+def one_each(rows: Annotations) -> NDArray[np.float32]:
+    """Return how much each row counts where labels are counted one by one."""
+    return np.ones(len(rows), np.float32)
+
+
 @dataclass(frozen=True)
 class Reasons:
     """Why something is dropped.
@@ -23,11 +28,13 @@ class Reasons:
         unit: what is counted: annotations, pixels or labels.
         labels: reasons that drop one of them by itself.
         images: reasons that drop an image with all it has.
+        amounts: how many units each row of labels is.
     """
 
     unit: str
     labels: tuple[str, ...]
     images: tuple[str, ...]
+    amounts: Callable[[Annotations], NDArray[np.float32]] = one_each
 
 
 @dataclass(frozen=True)

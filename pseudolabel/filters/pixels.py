@@ -21,7 +21,9 @@ from pseudolabel.formats.prediction_maps import confidence_path, label_path
 from pseudolabel.params.semantic import SemanticFilter
 from pseudolabel.records import Annotations, Category, category_ids_of
 
-REASONS = Reasons("pixels", ("score",), ("unreadable", "min_confident"))
+REASONS = Reasons(
+    "pixels", ("score",), ("unreadable", "min_confident"), amounts=lambda rows: rows.areas
+)
 
 Map = NDArray[np.uint8]
 

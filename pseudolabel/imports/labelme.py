@@ -10,6 +10,7 @@ import orjson
 from tqdm import tqdm
 
 from pseudolabel.errors import Fault, shown
+from pseudolabel.formats.shapes import is_number
 from pseudolabel.imports.source import Builder, Found, Record, Request, box_around
 
 CORNERS = 32
@@ -112,8 +113,4 @@ def polygon_of(shape: Record) -> list[float] | None:
 
 def is_point(value: Any) -> bool:
     """Return whether a value is two finite numbers."""
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(type(it) in (int, float) and math.isfinite(it) for it in value)
-    )
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))

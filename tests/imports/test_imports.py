@@ -1,8 +1,6 @@
 """Each format into the raw layout; where supervision reads it too, both must see the same."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -21,9 +19,7 @@ from pseudolabel.imports.layout import write_layout
 from pseudolabel.imports.source import Request
 from pseudolabel.prepare import prepare, read_and_split
 from pseudolabel.tasks import TASKS
-from tests.builders import splitting, write_image, write_json
-
-PROJECT = Path(__file__).parents[2]
+from tests.builders import pseudolabel, splitting, write_image, write_json
 
 
 def imported(form, source, root, split="gold", **options):
@@ -481,17 +477,6 @@ def test_written_files_are_coco(tmp_path):
 # The command
 
 
-def command(*arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "pseudolabel", *map(str, arguments)],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 def test_the_command_imports_split_by_split_with_the_classes_of_gold(tmp_path):
     for split, classes in (("one", "ab"), ("two", "b")):
         rows = ["file,label"]
@@ -501,21 +486,21 @@ def test_the_command_imports_split_by_split_with_the_classes_of_gold(tmp_path):
             rows.append(f"{name},{kind}")
         (tmp_path / split / "labels.csv").write_text("\n".join(rows) + "\n")
     root = tmp_path / "root"
-    status, said, _ = command("import", "--from", "csv", tmp_path / "one" / "labels.csv", root)
+    status, said, _ = pseudolabel("import", "--from", "csv", tmp_path / "one" / "labels.csv", root)
     assert status == 0
     assert said.splitlines() == [
         f"gold: 2 images, 2 labels in {root}",
         f"next: python -m pseudolabel check {root}",
     ]
     second = ("import", "--from", "csv", tmp_path / "two" / "labels.csv", root, "--split", "val")
-    assert command(*second)[0] == 0
+    assert pseudolabel(*second)[0] == 0
     gold, val = (json.loads((root / f"{it}.json").read_bytes()) for it in ("gold", "val"))
     assert gold["categories"] == val["categories"]
     assert [row["category_id"] for row in val["annotations"]] == [2]
 
 
 def test_the_command_tells_faults_and_writes_nothing(tmp_path):
-    status, _, messages = command("import", "--from", "yolo", tmp_path, tmp_path / "root")
+    status, _, messages = pseudolabel("import", "--from", "yolo", tmp_path, tmp_path / "root")
     assert status == 1
     assert "error: " in messages
     assert "data.yaml: expected a YAML file" in messages
