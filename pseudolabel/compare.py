@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from pseudolabel.files import read_json, write_json, written_aside
+from pseudolabel.files import read_json, write_csv, write_json, written_aside
 from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain, main_score, shown_as
 
 SPLITS = ("val", "test")
@@ -72,14 +71,6 @@ def class_cells(row: Row) -> list[dict[str, Cell]]:
             cells.append({"round": row["round"], "split": shown_as(row, split)})
             cells[-1] |= {"class": name} | values
     return cells
-
-
-def write_csv(path: Path, rows: Sequence[dict[str, Cell]]) -> None:
-    """Write rows of equal keys as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def table_of(history: list[Row], speeds: Sequence[float]) -> str:

@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from pseudolabel.records import Annotations, Dataset, Images
 
+MEASURED_ON = ("val", "tuning", "test")
+"""The splits that no model may learn from."""
+TUNING = "tuning"
+"""The split that thresholds are chosen on, and the folder of the predictions for it."""
+
 
 def of_images(dataset: Dataset, rows: NDArray[np.bool_]) -> Dataset:
     """Return the images of an (n,) boolean mask with their annotations."""

@@ -85,6 +85,13 @@ def run_lengths(counts: bytes) -> Iterator[int]:
         raise ValueError("a run that is cut short")
 
 
+def iou_matrix(one: Counts, other: Counts, height: int, width: int) -> NDArray[np.float32]:
+    """Return the (n, m) intersections over union of n masks with m masks of one image."""
+    rows, columns = runs_of(one, height, width), runs_of(other, height, width)
+    found = np.asarray(coco_masks.iou(rows, columns, [0] * len(columns)), np.float32)
+    return found.reshape(len(rows), len(columns))
+
+
 def covered_shares(counts: Counts, height: int, width: int) -> NDArray[np.float64]:
     """Return the (n, n) shares of each mask's pixels (rows) that each other mask (columns) has."""
     rows = runs_of(counts, height, width)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pseudolabel.data_report import largest_deviation, write_report
-from pseudolabel.datasets import joined, of_images, with_shared_ids
+from pseudolabel.datasets import MEASURED_ON, TUNING, joined, of_images, with_shared_ids
 from pseudolabel.errors import DataError, Fault
 from pseudolabel.files import write_json, written_aside
 from pseudolabel.formats.coco import FILE, no_dataset, write_coco
@@ -27,7 +27,7 @@ MANY = 0.1
 """Share of a split, as near-duplicates that left it, from which on a warning is due."""
 HELD_OUT = "held_out"
 """The split of a fold of gold, where the raw data has a val of its own."""
-TRAINED_ON, MEASURED_ON = ("gold", "pool"), ("test", "val", HELD_OUT)
+TRAINED_ON = "gold", "pool"
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Prepared:
     """The splits, with image ids that are unique across them.
 
     Attributes:
-        splits: gold, val, test and pool; test has no images where the raw data has none. With
-            folds, and with a val of its own, there is also held_out, the fold not to learn from.
+        splits: gold, val, tuning, test and pool; test and tuning may have no images. With folds
+            and with a val of its own, there is also held_out, the fold not to learn from.
         report: what was read, split off and taken out, as JSON values.
     """
 
@@ -85,7 +85,7 @@ def read_and_split(root: Path, task: Task, section: Prepare, seed: int) -> Prepa
     raw = read_raw(root, task.read_split, decode=distance is not None)
     raw, unlabelled = without_unlabelled(raw, task)
     likeness = Likeness(raw.looks, raw.groups, distance or 0)
-    prepared = prepare_splits(raw, likeness, section, np.random.default_rng(seed))
+    prepared = prepare_splits(raw, likeness, section, seed)
     return replace(prepared, report=prepared.report | {"images_without_labels": unlabelled})
 
 
@@ -105,10 +105,9 @@ def without_unlabelled(raw: RawData, task: Task) -> tuple[RawData, dict[str, lis
     return replace(raw, **kept), names
 
 
-def prepare_splits(
-    raw: RawData, likeness: Likeness, section: Prepare, rng: np.random.Generator
-) -> Prepared:
-    """Return the four splits, val split off gold where it is to be, without twins across them."""
+def prepare_splits(raw: RawData, likeness: Likeness, section: Prepare, seed: int) -> Prepared:
+    """Return the splits, val split off gold where it is to be, without twins across them."""
+    rng = np.random.default_rng(seed)
     gold = raw.gold
     test = raw.test or replace(no_dataset(), categories=raw.gold.categories)
     taken: list[Twin] = []
@@ -119,6 +118,7 @@ def prepare_splits(
     if raw.val is None or section.folds is not None:
         gold, part = split_off(gold, likeness, section, rng)
         measured["val" if raw.val is None else HELD_OUT] = part
+    measured |= val_in_two(measured["val"], likeness, section.tuning_share, seed)
     pool = Dataset(raw.pool, Annotations.empty(), gold.categories)
     pool = without_twins(pool, "pool", measured, likeness, taken)
     pool = without_twins(pool, "pool", {"gold": gold}, Likeness({}, {}, 0), taken)
@@ -165,6 +165,22 @@ def split_off(
         shares, mine = [1 / section.folds] * section.folds, section.fold
     parts = assign_parts(gold, likeness.families(gold.images), shares, rng)
     return of_images(gold, parts != mine), of_images(gold, parts == mine)
+
+
+def val_in_two(
+    val: Dataset, likeness: Likeness, tuning_share: float, seed: int
+) -> dict[str, Dataset]:
+    """Return val and tuning: val without the share that thresholds are chosen on, and that share.
+
+    The same val gives the same parts, whatever was split before. One that cannot be split stays
+    whole.
+    """
+    families = likeness.families(val.images)
+    whole = tuning_share == 0 or len(np.unique(families)) < 2
+    shares, rng = [1 - tuning_share, tuning_share], np.random.default_rng(seed)
+    none = np.zeros(len(families), np.int64)
+    parts = none if whole else assign_parts(val, families, shares, rng)
+    return {"val": of_images(val, parts == 0), TUNING: of_images(val, parts == 1)}
 
 
 def without_twins(
@@ -215,7 +231,9 @@ def refuse_shared(splits: dict[str, Dataset], transductive: bool) -> None:
     images: dict[str, Images] = {split: dataset.images for split, dataset in splits.items()}
     for split in TRAINED_ON:
         wanted = transductive and split == "pool"
-        guards = [it for it in MEASURED_ON if it in images and not (wanted and it == "test")]
+        guards = [
+            it for it in (*MEASURED_ON, HELD_OUT) if it in images and not (wanted and it == "test")
+        ]
         refuse_leaks({split: images[split]}, {guard: images[guard] for guard in guards})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -235,6 +236,12 @@ Found = Annotations | Probabilities | LabelMaps
 def category_ids_of(categories: Sequence[Category]) -> NDArray[np.int32]:
     """Return the (c,) ids of categories."""
     return np.array([category.id for category in categories], np.int32)
+
+
+def positions(wanted: NDArray[np.integer[Any]], ids: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return, for each of (m,) ids, its position among (n,) ids."""
+    order = np.argsort(ids, kind="stable")
+    return order[np.searchsorted(ids[order], wanted)]
 
 
 def no_masks(count: int) -> NDArray[np.object_]:

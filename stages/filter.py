@@ -18,5 +18,5 @@ if __name__ == "__main__":
             before=ROUNDS / str(number - 1) / "silver" if number > 1 else None,
             output=folder / "silver",
             section=params.filter,
-            make_rule=TASKS[params.task].make_rule,
+            filtering=TASKS[params.task].filtering,
         )

@@ -15,9 +15,21 @@ PACKAGE = ROOT / "pseudolabel"
 # Imports run downward only; a module may import those of its own layer.
 LAYERS = [
     {"errors", "records"},
-    {"boxes", "masks", "model_folder", "pairs", "params", "files"},
+    {"boxes", "masks", "model_folder", "pairs", "params", "files", "temperature"},
     {"formats"},
-    {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver", "alarms"}
+    {
+        "quality",
+        "tuning",
+        "filters",
+        "merge",
+        "split",
+        "metrics",
+        "compare",
+        "history",
+        "sample",
+        "silver",
+        "alarms",
+    }
     | {"datasets", "distributions", "folds", "leaks", "votes"},
     {"drawing", "pages", "imports", "mending"},
     {"tasks", "data_report", "audit"},

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from tqdm import tqdm
 
+from pseudolabel.datasets import MEASURED_ON, TUNING
 from pseudolabel.engines.predicting import Predictor, TrainedModel
 from pseudolabel.errors import ModelError
 from pseudolabel.files import (
@@ -33,8 +35,9 @@ def label_pool(
 ) -> None:
     """Let the champion, or those of all folds, label the pool, and write shards and teacher.json.
 
-    Whatever scores above the floor is written. When called again after a kill, labelling goes on
-    at the first shard that is missing.
+    The images of tuning, which thresholds are chosen on, are labelled into a folder of their own.
+    Whatever scores above the floor is written. When called again after a kill, labelling goes on at
+    the first shard that is missing.
 
     Args:
         prepared: the folder of prepared data.
@@ -47,19 +50,23 @@ def label_pool(
         ModelError: folds are to label, and one is missing or of another model.
         DataError: a fold's model was trained on val or test.
     """
-    section, file = params.pseudo_label, prepared / "pool" / FILE
-    images = read_coco(file).images
+    section = params.pseudo_label
+    splits = [prepared / split / FILE for split in ("pool", TUNING)]
+    images, tuning = (read_coco(file).images for file in splits)
     teachers = [champion] if section.teachers == "champion" else fold_teachers(MODELS, prepared)
     inputs = [round_number, section.model_dump()]
     files = [folder / name for folder in teachers for name in (WEIGHTS, CONFIG)]
-    scratch = scratch_folder("pseudo_label", inputs, [file, *files])
+    scratch = scratch_folder("pseudo_label", inputs, [*splits, *files])
 
+    @cache
     def load_teachers() -> TrainedModel:
         root = params.data.root / IMAGES
         return TrainedModel(teachers, root, section, params.data.workers, round_number)
 
     with sole_worker(scratch):
         label_missing_shards(images, load_teachers, scratch, section.shard_images)
+        (scratch / TUNING).mkdir(exist_ok=True)
+        label_missing_shards(tuning, load_teachers, scratch / TUNING, section.shard_images)
         shards = tables.shard_paths(scratch)
         weights = [hash_file(folder / WEIGHTS) for folder in teachers]
         record = {
@@ -83,7 +90,7 @@ def fold_teachers(models: Path, prepared: Path) -> list[Path]:
         DataError: a fold's model was trained on val or test, which its silver would tell a student.
     """
     folds = read_folds(models)
-    measured = {split: read_coco(prepared / split / FILE).images for split in ("val", "test")}
+    measured = {split: read_coco(prepared / split / FILE).images for split in MEASURED_ON}
     for fold in folds:
         if hash_file(fold.champion / CONFIG) != hash_file(folds[0].champion / CONFIG):
             raise ModelError(

@@ -14,6 +14,7 @@ from mmengine.dist import is_main_process
 from mmengine.registry import MODELS, OPTIMIZERS, TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 
+from pseudolabel.datasets import MEASURED_ON
 from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.checkpoints import (
     fitting_weights,
@@ -81,15 +82,17 @@ def train(data: Path, prepared: Path, output: Path, params: Params) -> None:
 
 
 def refuse_held_out(sources: Sources, prepared: Path, params: Params) -> None:
-    """Raise where val or test would be trained on, or was by the first weights.
+    """Raise where val, tuning or test would be trained on, or was by the first weights.
 
     With `prepare.transductive`, test may have been pseudo-labelled.
 
     Raises:
         DataError: with a fault for each such image.
     """
-    measured = {split: read_coco(prepared / split / FILE).images for split in ("val", "test")}
-    unlabelled = {"val": measured["val"]} if params.prepare.transductive else measured
+    measured = {split: read_coco(prepared / split / FILE).images for split in MEASURED_ON}
+    unlabelled = dict(measured)
+    if params.prepare.transductive:
+        del unlabelled["test"]
     for folder in sources.folders:
         images = {folder.name: read_coco(folder / FILE).images}
         refuse_leaks(images, unlabelled if folder == sources.silver else measured)

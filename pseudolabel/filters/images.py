@@ -1,4 +1,4 @@
-"""Which images get their predicted class as a silver label: the certain ones, so many a class."""
+"""Which images get their predicted class as a silver label: the certain ones."""
 
 from __future__ import annotations
 
@@ -7,111 +7,93 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pseudolabel.filters.counts import Judged, Reasons, count_rows, rows_of, thresholds_of
+from pseudolabel.filters.counts import (
+    KEPT,
+    POOL_REASONS,
+    Filtering,
+    Judged,
+    Reasons,
+    count_rows,
+    thresholds_of,
+)
 from pseudolabel.formats import tables
 from pseudolabel.formats.tables import Shard
-from pseudolabel.params.classification import ClassificationFilter
-from pseudolabel.records import Annotations, Category, Probabilities, category_ids_of
+from pseudolabel.params.sections import Filter
+from pseudolabel.quality import Trials, image_trials
+from pseudolabel.records import (
+    Annotations,
+    Category,
+    Dataset,
+    Probabilities,
+    category_ids_of,
+    positions,
+)
+from pseudolabel.temperature import tempered_best
 
-REASONS = Reasons("labels", ("score", "max_per_class"), ("unreadable", "no_label"))
-
-
-@dataclass(frozen=True)
-class Guesses:
-    """The most probable class of each image.
-
-    Attributes:
-        image_ids: (n,) ids.
-        classes: (n,) position of the class.
-        scores: (n,) its probability.
-    """
-
-    image_ids: NDArray[np.int64]
-    classes: NDArray[np.int64]
-    scores: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, found: Probabilities) -> Guesses:
-        """Return the guesses in a classifier's probabilities."""
-        classes = found.values.argmax(axis=1)
-        return cls(found.image_ids, classes, found.values.max(axis=1))
+REASONS = Reasons("labels", ("score",), ("unreadable", "no_label", *POOL_REASONS))
 
 
 @dataclass(frozen=True)
 class ImageRule:
-    """Judges classes of images by their probability; a class keeps only so many, the surest.
+    """Judges classes of images by their probability.
 
     Attributes:
         categories: the classes.
-        thresholds: (c,) lowest probability of each class.
-        last_scores: (c,) probability of the last image that each class keeps.
-        last_ids: (c,) id of that image: of equally sure ones, those up to this id are kept.
+        section: the thresholds.
         round_number: the round that predicted.
+        temperature: of the probabilities.
     """
 
     categories: tuple[Category, ...]
-    thresholds: NDArray[np.float32]
-    last_scores: NDArray[np.float32]
-    last_ids: NDArray[np.int64]
+    section: Filter
     round_number: int
+    temperature: float = 1.0
     reasons = REASONS
-
-    @classmethod
-    def over(
-        cls,
-        shards: Sequence[Shard],
-        categories: tuple[Category, ...],
-        section: ClassificationFilter,
-        round_number: int,
-    ) -> ImageRule:
-        """Return the rule for some shards; a cap is found by a look at all of them first."""
-        thresholds = thresholds_of(section.threshold, categories)
-        last_scores = np.zeros(len(categories), np.float32)
-        last_ids = np.full(len(categories), np.iinfo(np.int64).max)
-        if section.max_per_class is not None:
-            sure = sure_guesses(shards, thresholds)
-            for index in range(len(categories)):
-                own = np.flatnonzero(sure.classes == index)
-                if len(own) > section.max_per_class:
-                    ranked = own[np.lexsort((sure.image_ids[own], -sure.scores[own]))]
-                    last = ranked[section.max_per_class - 1]
-                    last_scores[index], last_ids[index] = sure.scores[last], sure.image_ids[last]
-        return cls(categories, thresholds, last_scores, last_ids, round_number)
 
     def judge(self, shard: Shard, output: Path) -> Judged:  # noqa: ARG002 - files are of maps
         """Return what becomes of a shard's labels."""
-        found = Guesses.of(tables.read_probabilities(shard.path))
-        at = found.classes
-        dropped_by = np.full(len(at), -1, np.int64)
-        last = self.last_scores[at]
-        beyond = (found.scores == last) & (found.image_ids > self.last_ids[at])
-        dropped_by[(found.scores < last) | beyond] = REASONS.labels.index("max_per_class")
-        dropped_by[found.scores < self.thresholds[at]] = REASONS.labels.index("score")
-        kept = dropped_by < 0
-        labelled = rows_of(found.image_ids, shard.images.ids)
+        found = tables.read_probabilities(shard.path)
+        at, scores = found.values.argmax(axis=1), tempered_best(found.values, self.temperature)
+        kept = scores >= thresholds_of(self.section.threshold, self.categories)[at]
+        dropped_by = np.where(kept, KEPT, REASONS.labels.index("score"))
+        labelled = positions(found.image_ids, shard.images.ids)
         image_reasons = np.full(len(shard.images), REASONS.images.index("unreadable"))
-        image_reasons[labelled] = np.where(kept, -1, REASONS.images.index("no_label"))
+        image_reasons[labelled] = np.where(kept, KEPT, REASONS.images.index("no_label"))
         ids = category_ids_of(self.categories)
         silver = Annotations.of_classes(
             found.image_ids[kept],
             ids[at[kept]],
             np.full(int(kept.sum()), np.nan, np.float32),
-            found.scores[kept],
+            scores[kept],
             self.round_number,
         )
         left = np.zeros(len(shard.images), np.int64)
         left[labelled] = kept
+        reliabilities = np.zeros(len(shard.images), np.float32)
+        reliabilities[labelled] = scores
         counts = count_rows(REASONS, dropped_by, at, image_reasons, len(self.categories))
-        return Judged(silver, left, image_reasons, counts)
+        return Judged(silver, left, image_reasons, reliabilities, counts)
 
 
-def sure_guesses(shards: Sequence[Shard], thresholds: NDArray[np.float32]) -> Guesses:
-    """Return the guesses of all shards that reach their class's threshold, 20 bytes each."""
-    parts = []
-    for shard in shards:
-        found = Guesses.of(tables.read_probabilities(shard.path))
-        sure = found.scores >= thresholds[found.classes]
-        parts.append((found.image_ids[sure], found.classes[sure], found.scores[sure]))
-    return Guesses(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+def trials(
+    shards: Sequence[Shard],
+    truth: Dataset,
+    _: Path,
+    __: Filter,
+) -> Trials:
+    """Return the most probable class of every image against its true one."""
+    parts = [tables.read_probabilities(shard.path) for shard in shards]
+    ids = np.concatenate([part.image_ids for part in parts])
+    values = np.concatenate([part.values for part in parts])
+    return image_trials(Probabilities(ids, values), truth)
+
+
+def agreement(now: Annotations, before: Annotations, *_: Path) -> tuple[int, int]:
+    """Return how many images have the same label in two rounds, and how many have one in any."""
+    ids, mine, theirs = np.intersect1d(now.image_ids, before.image_ids, return_indices=True)
+    same = now.category_ids[mine] == before.category_ids[theirs]
+    return int(same.sum()), len(now) + len(before) - len(ids)
+
+
+IMAGES = Filtering(ImageRule, trials, agreement)

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pseudolabel import boxes, masks
-from pseudolabel.filters.counts import Judged, Reasons, count_rows, rows_of, thresholds_of
+from pseudolabel.filters.counts import (
+    HIDDEN,
+    KEPT,
+    POOL_REASONS,
+    Filtering,
+    Judged,
+    Reasons,
+    count_rows,
+    thresholds_of,
+)
 from pseudolabel.formats import tables
 from pseudolabel.params.detection import ObjectFilter
 from pseudolabel.params.instance import InstanceFilter
-from pseudolabel.records import Annotations, Category, Images, category_ids_of
+from pseudolabel.quality import SAME_IOU, Trials, object_trials
+from pseudolabel.records import Annotations, Category, Dataset, Images, category_ids_of, positions
+from pseudolabel.temperature import tempered
 
 Mask = NDArray[np.bool_]
 Verdict = tuple[str, Mask]
 """The name of a filter, and which rows pass it."""
 
-IMAGE_REASONS = ("unreadable", "min_boxes", "max_boxes")
+IMAGE_REASONS = (
+    "unreadable",
+    "min_boxes",
+    "max_boxes",
+    "min_sure",
+    "max_hidden_area",
+    *POOL_REASONS,
+)
 BOX_REASONS = Reasons("annotations", ("score", "min_side", "edge", "nms"), IMAGE_REASONS)
 MASK_REASONS = Reasons(
     "annotations",
@@ -37,42 +57,59 @@ class Candidates:
         images: the images that were labelled.
         image_rows: (m,) each prediction's row among the images.
         classes: (m,) each prediction's position among the categories.
+        sure: (m,) whether it reaches its class's threshold; the others are in doubt.
     """
 
     rows: Annotations
     images: Images
     image_rows: NDArray[np.int64]
     classes: NDArray[np.int64]
+    sure: Mask
 
     @classmethod
-    def of(cls, rows: Annotations, images: Images, categories: tuple[Category, ...]) -> Candidates:
+    def of(
+        cls,
+        rows: Annotations,
+        images: Images,
+        categories: tuple[Category, ...],
+        section: ObjectFilter,
+    ) -> Candidates:
         """Return predictions with their images and classes looked up."""
-        classes = rows_of(rows.category_ids, category_ids_of(categories))
-        return cls(rows, images, rows_of(rows.image_ids, images.ids), classes)
+        classes = positions(rows.category_ids, category_ids_of(categories))
+        sure = rows.scores >= thresholds_of(section.threshold, categories)[classes]
+        return cls(rows, images, positions(rows.image_ids, images.ids), classes, sure)
 
     def __getitem__(self, kept: Mask | NDArray[np.int64]) -> Candidates:
         """Return the predictions of a boolean mask or of row numbers."""
-        return Candidates(self.rows[kept], self.images, self.image_rows[kept], self.classes[kept])
+        rows, image_rows, classes = self.rows[kept], self.image_rows[kept], self.classes[kept]
+        return Candidates(rows, self.images, image_rows, classes, self.sure[kept])
 
 
 @dataclass(frozen=True)
 class BoxRule:
     """Judges predicted boxes: each by itself, then against its neighbours, images last.
 
+    A box between `hide_score` and its class's threshold is in doubt: neither a label nor
+    background, it is hidden from training.
+
     Attributes:
         categories: the classes.
         section: the thresholds.
+        temperature: of the scores.
     """
 
     categories: tuple[Category, ...]
     section: ObjectFilter
+    temperature: float = 1.0
     reasons = BOX_REASONS
 
     def judge(self, shard: tables.Shard, output: Path) -> Judged:  # noqa: ARG002 - files are of maps
         """Return what becomes of a shard's predictions."""
         broken = np.array(tables.read_unreadable(shard.path), str)
         unreadable = np.isin(shard.images.file_names.astype(str), broken)
-        return self.judge_rows(tables.read_shard(shard.path), shard.images, unreadable)
+        rows = tables.read_shard(shard.path)
+        rows = replace(rows, scores=tempered(rows.scores, self.temperature))
+        return self.judge_rows(rows, shard.images, unreadable)
 
     def judge_rows(self, predictions: Annotations, images: Images, unreadable: Mask) -> Judged:
         """Return what becomes of predictions; a row counts under the first filter that drops it.
@@ -82,37 +119,51 @@ class BoxRule:
             images: (n,) images that were labelled, with or without predictions.
             unreadable: (n,) images that could not be decoded.
         """
-        found = Candidates.of(predictions, images, self.categories)
-        dropped_by = np.full(len(predictions), -1, np.int64)
+        found = Candidates.of(predictions, images, self.categories, self.section)
+        dropped_by = np.where(found.sure, KEPT, HIDDEN)
         for filters in (self.alone, self.among_neighbours):
             left = np.flatnonzero(dropped_by < 0)
             for name, passed in filters(found if len(left) == len(predictions) else found[left]):
                 rows = left[~passed]
                 fresh = rows[dropped_by[rows] < 0]
                 dropped_by[fresh] = self.reasons.labels.index(name)
-        boxes_left = np.bincount(found.image_rows[dropped_by < 0], minlength=len(images))
-        image_reasons = judge_images(boxes_left, unreadable, self.section)
+        sure, hidden = found[dropped_by == KEPT], found[dropped_by == HIDDEN]
+        boxes_left = np.bincount(sure.image_rows, minlength=len(images))
+        image_reasons = judge_images(boxes_left, hidden, unreadable, self.section)
         with_image = image_reasons[found.image_rows]
         goes = (dropped_by < 0) & (with_image >= 0)
         dropped_by[goes] = len(self.reasons.labels) + with_image[goes]
         counts = count_rows(
             self.reasons, dropped_by, found.classes, image_reasons, len(self.categories)
         )
-        return Judged(predictions[dropped_by < 0], boxes_left, image_reasons, counts)
+        left = dropped_by < 0
+        silver = replace(predictions[left], crowds=dropped_by[left] == HIDDEN)
+        return Judged(silver, boxes_left, image_reasons, certainty(found), counts)
 
     def alone(self, found: Candidates) -> list[Verdict]:
         """Return the filters that look at each prediction by itself."""
         section, rows = self.section, found.rows
-        thresholds = thresholds_of(section.threshold, self.categories)
+        passed = found.sure
+        if section.hide_score is not None:
+            lowest = thresholds_of(section.hide_score, self.categories, "hide_score")
+            passed = passed | (rows.scores >= lowest[found.classes])
         return [
-            ("score", rows.scores >= thresholds[found.classes]),
+            ("score", passed),
             ("min_side", wide_enough(rows, section.min_side)),
             ("edge", off_the_edge(found, section.edge_margin)),
         ]
 
     def among_neighbours(self, found: Candidates) -> list[Verdict]:
         """Return the filters that look at what else there is in the image."""
-        return [("nms", not_suppressed(found.rows, self.section.nms_iou))]
+        iou = self.section.nms_iou
+        passed = not_suppressed(found.rows, iou)
+        if self.section.hide_score is not None:
+            # Doubt about what a better box of any class shows is no doubt that there is something.
+            left = np.flatnonzero(passed)
+            rows = found.rows[left]
+            distinct = boxes.grouped_nms(rows.boxes_xyxy, rows.scores, rows.image_ids, iou)
+            passed[left] = found.sure[left] | distinct
+        return [("nms", passed)]
 
 
 @dataclass(frozen=True)
@@ -137,6 +188,44 @@ class MaskRule(BoxRule):
         passed = distinct.copy()
         passed[distinct] = not_covered(found[distinct], self.section.max_overlap)
         return [(name, distinct), ("max_overlap", passed)]
+
+
+def trials_by(
+    rule: type[BoxRule], shards: Sequence[tables.Shard], truth: Dataset, section: ObjectFilter
+) -> Trials:
+    """Return all objects that a rule could keep, whatever its thresholds, against their truth."""
+    without = {"score": 0.0, "hide_score": None, "min_boxes": 0, "max_boxes": sys.maxsize}
+    opened = rule(truth.categories, section.model_copy(update=without))
+    parts = [opened.judge(shard, Path()).silver for shard in shards]
+    return object_trials(Annotations.concatenate(parts), truth)
+
+
+def agreement(now: Annotations, before: Annotations, *_: Path) -> tuple[int, int]:
+    """Return how many labels of two rounds overlap one of their class in the other, and of all."""
+    rows = Annotations.concatenate([now[~now.crowds], before[~before.crowds]])
+    if not len(rows):
+        return 0, 0
+    of_now = np.arange(len(rows)) < int((~now.crowds).sum())
+    groups = rows.image_ids * (int(rows.category_ids.max()) + 1) + rows.category_ids
+    order = np.argsort(groups, kind="stable")
+    pairs = boxes.overlapping_pairs(rows.boxes_xyxy[order], groups[order], SAME_IOU)
+    one, other = order[pairs[0]], order[pairs[1]]
+    across = of_now[one] != of_now[other]
+    return len(np.unique([one[across], other[across]])), len(rows)
+
+
+def filtering_by(rule: type[BoxRule]) -> Filtering:
+    """Return the filtering of a rule."""
+    return Filtering(
+        make_rule=lambda categories, section, _, temperature: rule(
+            categories, section, temperature
+        ),
+        trials=lambda shards, truth, _, section: trials_by(rule, shards, truth, section),
+        agreement=agreement,
+    )
+
+
+BOXES, MASKS = filtering_by(BoxRule), filtering_by(MaskRule)
 
 
 def wide_enough(annotations: Annotations, min_side: float) -> Mask:
@@ -177,11 +266,26 @@ def not_covered(found: Candidates, max_overlap: float) -> Mask:
     return passed
 
 
+def certainty(found: Candidates) -> NDArray[np.float32]:
+    """Return the (n,) mean score of each image's predictions, each weighted by its own score."""
+    scores, count = found.rows.scores.astype(np.float64), len(found.images)
+    total = np.bincount(found.image_rows, scores, count)
+    squares = np.bincount(found.image_rows, scores**2, count)
+    return (squares / np.where(total > 0, total, 1)).astype(np.float32)
+
+
 def judge_images(
-    boxes_left: NDArray[np.int64], unreadable: Mask, section: ObjectFilter
+    boxes_left: NDArray[np.int64], hidden: Candidates, unreadable: Mask, section: ObjectFilter
 ) -> NDArray[np.int64]:
     """Return the (n,) reason to drop each image as an index into IMAGE_REASONS, -1 for none."""
     reasons = np.full(len(boxes_left), -1, np.int64)
+    images = hidden.images
+    boxes_hidden = np.bincount(hidden.image_rows, minlength=len(images))
+    areas = np.bincount(hidden.image_rows, boxes.areas(hidden.rows.boxes_xyxy), len(images))
+    pixels = images.widths.astype(np.float64) * images.heights
+    reasons[areas > section.max_hidden_area * pixels] = IMAGE_REASONS.index("max_hidden_area")
+    unsure = boxes_left < section.min_sure * (boxes_left + boxes_hidden)
+    reasons[unsure] = IMAGE_REASONS.index("min_sure")
     reasons[boxes_left > section.max_boxes] = IMAGE_REASONS.index("max_boxes")
     reasons[boxes_left < section.min_boxes] = IMAGE_REASONS.index("min_boxes")
     reasons[unreadable] = IMAGE_REASONS.index("unreadable")

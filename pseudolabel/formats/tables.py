@@ -31,11 +31,13 @@ SCHEMA = pa.schema(
         ("round", pa.int16()),
         ("mask", pa.binary()),
         ("stability", pa.float32()),
+        ("crowd", pa.bool_()),
     ]
 )
 SIDES = ("x1", "y1", "x2", "y2")
 SHARD = re.compile(r"shard-(\d{6})\.parquet")
 UNREADABLE = b"unreadable"
+STABILITY = "stability"
 TEACHER = "teacher.json"
 """Beside the shards: the round, the hash of the weights that labelled, what could not be read."""
 DECISIONS = "images.parquet"
@@ -86,6 +88,7 @@ def write_shard(path: Path, annotations: Annotations, unreadable: Sequence[str] 
         "round": annotations.rounds,
         "mask": annotations.masks,
         "stability": annotations.stabilities,
+        "crowd": annotations.crowds,
     }
     for side, name in enumerate(SIDES):
         columns[name] = np.ascontiguousarray(boxes[:, side])
@@ -93,8 +96,8 @@ def write_shard(path: Path, annotations: Annotations, unreadable: Sequence[str] 
     write_table(path, pa.table(arrays, schema=SCHEMA), unreadable)
 
 
-def write_table(path: Path, table: pa.Table, unreadable: Sequence[str]) -> None:
-    """Write a shard's table with the files that could not be decoded, aside and then renamed."""
+def write_table(path: Path, table: pa.Table, unreadable: Sequence[str] = ()) -> None:
+    """Write a table with the files that could not be decoded, aside and then renamed."""
     table = table.replace_schema_metadata({UNREADABLE: orjson.dumps(list(unreadable))})
     with written_aside(path) as aside:
         pq.write_table(table, aside, compression="zstd", compression_level=1)
@@ -122,6 +125,7 @@ def read_shard(path: Path) -> Annotations:
         rounds=columns["round"],
         masks=masks,
         stabilities=columns["stability"],
+        crowds=columns["crowd"],
     )
 
 
@@ -158,6 +162,28 @@ def read_probabilities(path: Path) -> Probabilities:
     return Probabilities(table.column("image_id").to_numpy(), values)
 
 
+def stability_path(shard: Path) -> Path:
+    """Return where the stabilities of a shard's images lie."""
+    return shard.with_name(shard.name.replace("shard", STABILITY))
+
+
+def write_stabilities(
+    shard: Path, image_ids: NDArray[np.int64], stabilities: NDArray[np.float32]
+) -> None:
+    """Write how stable the predictions for a shard's images are, beside the shard."""
+    columns = {"image_id": pa.array(image_ids), "stability": pa.array(stabilities)}
+    write_table(stability_path(shard), pa.table(columns))
+
+
+def read_stabilities(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the (k,) ids and stabilities of all images of a folder; none were not measured."""
+    paths = [it for it in map(stability_path, shard_paths(folder)) if it.is_file()]
+    read = [read_table(path, None) for path in paths]
+    ids = [np.empty(0, np.int64), *(it.column("image_id").to_numpy() for it in read)]
+    values = [np.empty(0, np.float32), *(it.column("stability").to_numpy() for it in read)]
+    return np.concatenate(ids), np.concatenate(values)
+
+
 def read_unreadable(path: Path) -> list[str]:
     """Return the files that could not be decoded when a shard was labelled."""
     metadata = pq.read_schema(path).metadata or {}
@@ -170,7 +196,11 @@ def read_shards(folder: Path) -> Annotations:
 
 
 def write_decisions(
-    path: Path, image_ids: NDArray[np.int64], left: NDArray[np.int64], reasons: Sequence[str]
+    path: Path,
+    image_ids: NDArray[np.int64],
+    left: NDArray[np.int64],
+    reliabilities: NDArray[np.float32],
+    reasons: Sequence[str],
 ) -> None:
     """Write what became of every image: its id, what it had left, and why it was dropped.
 
@@ -178,12 +208,13 @@ def write_decisions(
         path: the file.
         image_ids: (n,) ids.
         left: (n,) boxes, pixels or labels left when the image was judged.
+        reliabilities: (n,) how sure the teacher is of it.
         reasons: (n,) reason, empty for an image that was kept.
     """
     reason = pa.array(reasons, pa.string()).dictionary_encode()
-    columns = {"image_id": pa.array(image_ids), "left": pa.array(left), "reason": reason}
-    with written_aside(path) as aside:
-        pq.write_table(pa.table(columns), aside, compression="zstd", compression_level=1)
+    columns = {"image_id": pa.array(image_ids), "left": pa.array(left)}
+    columns |= {"reliability": pa.array(reliabilities), "reason": reason}
+    write_table(path, pa.table(columns))
 
 
 def kept_images(path: Path) -> NDArray[np.int64]:

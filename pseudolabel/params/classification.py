@@ -7,10 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from pseudolabel.params.sections import (
-    Filter,
     Params,
     PseudoLabel,
-    Some,
     Train,
     Views,
 )
@@ -35,15 +33,8 @@ class ClassificationLabel(PseudoLabel):
         return Views(flip=self.flip)
 
 
-class ClassificationFilter(Filter):
-    """Which images get a silver label."""
-
-    max_per_class: Some | None
-
-
 class ClassificationParams(Params):
     """The parameters of classification."""
 
     train: ClassificationTrain
     pseudo_label: ClassificationLabel
-    filter: ClassificationFilter

@@ -14,6 +14,7 @@ from pseudolabel.params.sections import (
     PseudoLabel,
     Share,
     Some,
+    Threshold,
     Views,
     Within,
 )
@@ -37,8 +38,11 @@ class DetectionLabel(ObjectLabel):
 
 
 class ObjectFilter(Filter):
-    """Which predicted boxes become silver labels."""
+    """Which predicted boxes become silver labels, and which are hidden."""
 
+    hide_score: Threshold | None
+    min_sure: Share
+    max_hidden_area: Share
     nms_iou: Share
     min_side: Annotated[float, Field(ge=1)]
     edge_margin: Annotated[float, Field(ge=0)] | None
@@ -51,6 +55,22 @@ class ObjectFilter(Filter):
         if self.min_boxes > self.max_boxes:
             raise ValueError(f"min_boxes must not be above max_boxes ({self.max_boxes})")
         return self
+
+    @model_validator(mode="after")
+    def doubt_is_told(self) -> ObjectFilter:
+        """Refuse limits to doubt where nothing is in doubt."""
+        if self.hide_score is None and (self.min_sure > 0 or self.max_hidden_area < 1):
+            raise ValueError("min_sure and max_hidden_area need hide_score, the score of doubt")
+        return self
+
+    @property
+    def lowest_score(self) -> float:
+        """The lowest score that is looked at, of labels or of what is hidden."""
+        lowest = super().lowest_score
+        if self.hide_score is None:
+            return lowest
+        hidden = self.hide_score
+        return min(lowest, min(hidden.values()) if isinstance(hidden, dict) else hidden)
 
 
 class ObjectEvaluate(Predict):
@@ -73,7 +93,7 @@ class ObjectParams(Params):
         lowest = self.filter.lowest_score
         if lowest < self.pseudo_label.score_floor:
             raise ValueError(
-                f"filter.score {lowest} is under pseudo_label.score_floor "
+                f"filter.score or hide_score {lowest} is under pseudo_label.score_floor "
                 f"{self.pseudo_label.score_floor}: predictions below the floor are not written"
             )
         return self

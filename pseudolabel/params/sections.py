@@ -62,10 +62,12 @@ class Model(Section):
 class Prepare(Section):
     """How val is split off gold, and what is kept apart.
 
-    With `folds`, fold number `fold` of gold is val, or held out beside the val of the raw data.
+    With `folds`, fold number `fold` of gold is val, or held out beside the val of the raw data. A
+    share of val is set aside to choose thresholds on; what is left is reported.
     """
 
     val_share: Within
+    tuning_share: Annotated[float, Field(ge=0, lt=1)]
     folds: Annotated[int, Field(ge=2)] | None
     fold: Count
     duplicate_distance: Annotated[int, Field(ge=0, le=8)] | None
@@ -185,15 +187,35 @@ class PseudoLabel(Predict):
         return self
 
 
+class Auto(Section):
+    """What thresholds are chosen for, class by class.
+
+    `f1`: the best balance of precision and recall; `precision`: the lowest threshold of which a
+    share `at` of the labels is right; `share`: `at` labels for each that gold would have.
+    """
+
+    aim: Literal["f1", "precision", "share"]
+    at: Annotated[float, Field(gt=0, le=2)] | None
+
+    @model_validator(mode="after")
+    def aim_is_given(self) -> Auto:
+        """Refuse a precision or a share that is not told, and one told in vain."""
+        if (self.at is None) != (self.aim == "f1"):
+            raise ValueError("`at` is for the aims precision and share, which need it")
+        if self.aim == "precision" and self.at is not None and self.at > 1:
+            raise ValueError("a precision is 1 at most")
+        return self
+
+
 class Ramp(Section):
-    """A threshold that moves evenly from round 1 to round `rounds`, and stays there."""
+    """A value that moves evenly from round 1 to round `rounds`, and stays there."""
 
     start: Share
     end: Share
     rounds: Annotated[int, Field(ge=2)]
 
     def at(self, number: int) -> float:
-        """Return the threshold of a round."""
+        """Return the value of a round."""
         way = min(number - 1, self.rounds - 1) / (self.rounds - 1)
         return round(self.start + way * (self.end - self.start), 6)
 
@@ -203,7 +225,12 @@ class Filter(Section):
 
     alarms: Literal["stop", "warn", "off"]
     alarm_factor: Annotated[float, Field(gt=1)]
-    score: Ramp | Threshold | Annotated[list[Threshold], Field(min_length=1)]
+    score: Literal["auto"] | Ramp | Threshold | Annotated[list[Threshold], Field(min_length=1)]
+    auto: Auto
+    calibrate: bool
+    reliability: Literal["score", "stability"]
+    top_share: Annotated[float, Field(gt=0, le=1)]
+    max_per_class: Some | None
 
     def in_round(self, number: int) -> Any:
         """Return the filter of one round, its score that of the round.
@@ -219,7 +246,9 @@ class Filter(Section):
 
     @property
     def lowest_score(self) -> float:
-        """The lowest threshold of any class in any round."""
+        """The lowest threshold of any class in any round; 1 where data decides."""
+        if self.score == "auto":
+            return 1.0
         if isinstance(self.score, Ramp):
             return min(self.score.start, self.score.end)
         scores = self.score if isinstance(self.score, list) else [self.score]
@@ -228,8 +257,8 @@ class Filter(Section):
     @property
     def threshold(self) -> float | dict[str, float]:
         """The threshold of a filter that is one round's."""
-        if isinstance(self.score, Ramp | list):
-            raise TypeError("a schedule has no threshold before in_round")
+        if isinstance(self.score, Ramp | list | str):
+            raise TypeError("a schedule has no threshold before in_round, auto none before tuning")
         return self.score
 
 

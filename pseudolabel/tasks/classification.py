@@ -1,7 +1,7 @@
 """Classification: one class for every image."""
 
 from pseudolabel.audit.images import image_suspects
-from pseudolabel.filters.images import ImageRule
+from pseudolabel.filters.images import IMAGES
 from pseudolabel.formats.classes import read_classes
 from pseudolabel.metrics.images import ImageScorer
 from pseudolabel.sample.scenes import draw_portrait
@@ -15,7 +15,7 @@ TASK = Task(
     write_sample=lambda root, sample: write_sample(root, sample, draw_portrait, write_classes),
     read_split=read_classes,
     write_labels=labels_in_coco_alone,
-    make_rule=ImageRule.over,
+    filtering=IMAGES,
     scorer=lambda truth, _, __: ImageScorer(truth),
     suspects=image_suspects,
 )

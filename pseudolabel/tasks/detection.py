@@ -1,7 +1,7 @@
 """Object detection: a box and a class for every object."""
 
 from pseudolabel.audit.objects import object_suspects
-from pseudolabel.filters.objects import BoxRule
+from pseudolabel.filters.objects import BOXES
 from pseudolabel.formats.raw import read_coco_split
 from pseudolabel.formats.shapes import Contract
 from pseudolabel.metrics.objects import BoxScorer
@@ -16,7 +16,7 @@ TASK = Task(
     write_sample=lambda root, sample: write_sample(root, sample, draw_scene, write_boxes),
     read_split=read_coco_split(Contract.BOX),
     write_labels=labels_in_coco_alone,
-    make_rule=lambda _, categories, section, __: BoxRule(categories, section),
+    filtering=BOXES,
     scorer=lambda truth, _, params: BoxScorer(truth, params.evaluate.max_boxes),
     suspects=object_suspects,
 )

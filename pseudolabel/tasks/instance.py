@@ -3,7 +3,7 @@
 from functools import partial
 
 from pseudolabel.audit.objects import object_suspects
-from pseudolabel.filters.objects import MaskRule
+from pseudolabel.filters.objects import MASKS
 from pseudolabel.formats.raw import read_coco_split
 from pseudolabel.formats.shapes import Contract
 from pseudolabel.metrics.objects import MaskScorer
@@ -20,7 +20,7 @@ TASK = Task(
     ),
     read_split=read_coco_split(Contract.MASK),
     write_labels=labels_in_coco_alone,
-    make_rule=lambda _, categories, section, __: MaskRule(categories, section),
+    filtering=MASKS,
     scorer=lambda truth, _, params: MaskScorer(truth, params.evaluate.max_boxes),
     suspects=object_suspects,
 )

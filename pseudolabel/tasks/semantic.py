@@ -3,7 +3,7 @@
 from functools import partial
 
 from pseudolabel.audit.pixels import pixel_suspects
-from pseudolabel.filters.pixels import PixelRule
+from pseudolabel.filters.pixels import PIXELS
 from pseudolabel.formats.label_maps import read_label_maps, write_label_maps
 from pseudolabel.metrics.pixels import PixelScorer
 from pseudolabel.sample.scenes import COARSE, draw_scene
@@ -19,7 +19,7 @@ TASK = Task(
     ),
     read_split=read_label_maps,
     write_labels=write_label_maps,
-    make_rule=lambda _, categories, section, number: PixelRule(categories, section, number),
+    filtering=PIXELS,
     scorer=lambda truth, folder, _: PixelScorer(truth, folder),
     suspects=pixel_suspects,
 )

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pseudolabel.audit.suspects import Suspect
+from pseudolabel.filters.counts import Filtering
 from pseudolabel.formats.raw import ReadSplit
 from pseudolabel.metrics.scorer import Scorer
 from pseudolabel.params.sections import Sample
 from pseudolabel.records import Dataset
-from pseudolabel.silver import MakeRule
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Task:
         read_split: reads a labelled split of a raw root.
         write_labels: writes what a split has beside its COCO file (raw root, split, folder), and
             returns the split as it is from there on.
-        make_rule: the filter of predictions.
+        filtering: the filters of predictions.
         scorer: the metrics (truth, its folder of prepared data, parameters).
         suspects: the labels in doubt (gold, the folder of its cross-fit), likeliest first.
     """
@@ -39,7 +39,7 @@ class Task:
     write_sample: Callable[[Path, Sample], None]
     read_split: ReadSplit
     write_labels: Callable[[Path, Dataset, Path], Dataset]
-    make_rule: MakeRule
+    filtering: Filtering
     scorer: Callable[[Dataset, Path, Any], Scorer]
     suspects: Callable[[Dataset, Path], list[Suspect]]
 
