@@ -1,4 +1,4 @@
-"""Objects that several models found in the same images, joined by vote."""
+"""Objects that several models found in the same images, joined by weighted boxes fusion."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pseudolabel.boxes import grouped_nms, overlapping_pairs
+from pseudolabel.boxes import iou_matrix
 from pseudolabel.records import Annotations
 
 SAME_IOU = 0.55
-"""Boxes of one class that overlap by more are one object, as in weighted boxes fusion."""
+"""Boxes of one class that overlap by more are one object, as Solovyev et al. have it."""
 
 
 def joint_votes(found: Sequence[Annotations], same_iou: float = SAME_IOU) -> Annotations:
-    """Return the objects of several models, each with the mean of what the models gave it.
+    """Return the objects of several models as one set (Solovyev et al. 2021).
 
-    Of boxes that are one object the best stays, with its mask. Its score is the mean over all
-    models of the best score that each gave the object, 0 where it saw none: what a single one of
-    five models sees keeps a fifth of its score at most (Solovyev et al. 2021 rescale alike).
+    A box is the mean of those that are one object, weighted by their scores. Its score is their
+    mean, times the share of the models that saw it: what a single one of five models sees keeps a
+    fifth of its score. Where objects have masks, the one that fits best follows, with its own box.
 
     Args:
-        found: the annotations of each model, images in the same order in all of them.
+        found: the annotations of each model.
         same_iou: overlap above which two boxes of an image and class are one object.
 
     Returns:
@@ -30,23 +31,31 @@ def joint_votes(found: Sequence[Annotations], same_iou: float = SAME_IOU) -> Ann
     """
     rows = Annotations.concatenate(found)
     voters = np.repeat(np.arange(len(found)), [len(part) for part in found])
-    if not len(rows):
-        return rows
-    classes = int(rows.category_ids.max()) + 1
-    groups = rows.image_ids * classes + rows.category_ids
-    kept = grouped_nms(rows.boxes_xyxy, rows.scores, groups, same_iou)
-    order = np.argsort(groups, kind="stable")
-    first, second = overlapping_pairs(rows.boxes_xyxy[order], groups[order], same_iou)
-    one, other = order[first], order[second]
-    winners, members = np.concatenate([one, other]), np.concatenate([other, one])
-    joins = kept[winners] & ~kept[members]
-    winners, members = winners[joins], members[joins]
-    # A box that overlaps two objects belongs to the better one.
-    better = np.lexsort((winners, -rows.scores[winners]))
-    members, first = np.unique(members[better], return_index=True)
-    winners = winners[better][first]
-    best = np.zeros((len(rows), len(found)), np.float32)
-    best[np.arange(len(rows)), voters] = rows.scores
-    np.maximum.at(best, (winners, voters[members]), rows.scores[members])
-    voted = replace(rows, scores=best.mean(axis=1))[kept]
-    return voted[np.lexsort((-voted.scores, voted.image_ids))]
+    own = (rows.image_ids == image_id for image_id in np.unique(rows.image_ids))
+    parts = [fused(rows[it], voters[it], len(found), same_iou) for it in own]
+    return Annotations.concatenate(parts)
+
+
+def fused(
+    rows: Annotations, voters: NDArray[np.int64], models: int, same_iou: float
+) -> Annotations:
+    """Return the objects of one image, best first."""
+    # numba, which it brings, takes seconds to import: only ensembles need it.
+    from ensemble_boxes import weighted_boxes_fusion  # noqa: PLC0415
+
+    scale = max(1.0, float(rows.boxes_xyxy.max()))
+    by_model = [rows[voters == it] for it in range(models)]
+    boxes, scores, classes = weighted_boxes_fusion(
+        [it.boxes_xyxy / scale for it in by_model],
+        [it.scores for it in by_model],
+        [it.category_ids for it in by_model],
+        iou_thr=same_iou,
+    )
+    boxes = np.asarray(boxes * scale, np.float32).reshape(-1, 4)
+    overlaps = iou_matrix(boxes, rows.boxes_xyxy)
+    overlaps[classes[:, None] != rows.category_ids[None]] = -1
+    joint = replace(rows[overlaps.argmax(axis=1)], scores=scores.astype(np.float32))
+    if not all(joint.masks):
+        sides = boxes[:, 2:] - boxes[:, :2]
+        joint = replace(joint, boxes_xyxy=boxes, areas=sides.prod(axis=1))
+    return joint[np.argsort(-joint.scores, kind="stable")]

@@ -11,4 +11,5 @@ if __name__ == "__main__":
     with plain_errors():
         number = round_number(__doc__)
         data = ROUNDS / str(number) / "merged" if number else Path("data/prepared")
-        train(data, Path("data/prepared"), ROUNDS / str(number) / "model", load_params())
+        params = load_params().in_round(number)
+        train(data, Path("data/prepared"), ROUNDS / str(number) / "model", params)

@@ -20,7 +20,8 @@ CATEGORIES = (Category(1, "disc"), Category(2, "rod"), Category(3, "star"))
 
 def splitting(val_share: float = 0.25, **changes: Any) -> Prepare:
     """How tests prepare; images are not decoded unless a test asks for it."""
-    values = {"folds": None, "fold": 0, "duplicate_distance": None, "transductive": False}
+    values = {"tuning_share": 0.0, "folds": None, "fold": 0}
+    values |= {"duplicate_distance": None, "transductive": False}
     return Prepare.model_validate({"val_share": val_share} | values | changes)
 
 

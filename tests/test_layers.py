@@ -17,20 +17,8 @@ LAYERS = [
     {"errors", "records"},
     {"boxes", "masks", "model_folder", "pairs", "params", "files", "temperature"},
     {"formats"},
-    {
-        "quality",
-        "tuning",
-        "filters",
-        "merge",
-        "split",
-        "metrics",
-        "compare",
-        "history",
-        "sample",
-        "silver",
-        "alarms",
-    }
-    | {"datasets", "distributions", "folds", "leaks", "votes"},
+    {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver", "alarms"}
+    | {"datasets", "distributions", "folds", "leaks", "votes", "quality", "stability", "tuning"},
     {"drawing", "pages", "imports", "mending"},
     {"tasks", "data_report", "audit"},
     {"prepare", "experiments"},

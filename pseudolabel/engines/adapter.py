@@ -43,6 +43,10 @@ class Request:
     round_number: int
 
 
+Look = tuple[Any, list[Any]]
+"""A model, and a batch as it is to see it, once for each view."""
+
+
 class Adapter(Protocol):
     """Everything that training and predicting ask of a task.
 
@@ -71,8 +75,13 @@ class Adapter(Protocol):
     def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
         """Return the transforms of one view, from the loaded image to the model's input."""
 
-    def predict(self, models: Sequence[Any], views: list[Any], request: Request) -> Found:
-        """Return what models find together in a batch, given once for each view."""
+    def predict(self, looks: Sequence[Look], request: Request) -> Found:
+        """Return what models find together in a batch."""
+
+    def agreement(
+        self, found: Any, other: Any, image_ids: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return for each of (n,) images of a batch how much two predictions agree, 0 to 1."""
 
     def shard_writer(self, folder: Path, request: Request) -> ShardWriter:
         """Return what writes the predictions for the pool into a folder."""

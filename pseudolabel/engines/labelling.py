@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 from tqdm import tqdm
 
 from pseudolabel.datasets import MEASURED_ON, TUNING
-from pseudolabel.engines.predicting import Predictor, TrainedModel
+from pseudolabel.engines.predicting import Predictor, Stability, TrainedModel
 from pseudolabel.errors import ModelError
 from pseudolabel.files import (
     LOCK,
@@ -25,7 +27,7 @@ from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.images import IMAGES
 from pseudolabel.leaks import refuse_seen
-from pseudolabel.model_folder import CONFIG, WEIGHTS
+from pseudolabel.model_folder import CONFIG, WEIGHTS, images_seen
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Images
 
@@ -53,15 +55,17 @@ def label_pool(
     section = params.pseudo_label
     splits = [prepared / split / FILE for split in ("pool", TUNING)]
     images, tuning = (read_coco(file).images for file in splits)
-    teachers = [champion] if section.teachers == "champion" else fold_teachers(MODELS, prepared)
-    inputs = [round_number, section.model_dump()]
-    files = [folder / name for folder in teachers for name in (WEIGHTS, CONFIG)]
+    teachers = teachers_of(section.teachers, champion, prepared)
+    inputs = [round_number, section.model_dump(mode="json")]
+    files = [path for folder in teachers for path in sorted(folder.glob("*.pth"))]
+    files += [folder / CONFIG for folder in teachers]
     scratch = scratch_folder("pseudo_label", inputs, [*splits, *files])
 
     @cache
     def load_teachers() -> TrainedModel:
         root = params.data.root / IMAGES
-        return TrainedModel(teachers, root, section, params.data.workers, round_number)
+        workers, stability = params.data.workers, section.stability
+        return TrainedModel(teachers, root, section, workers, round_number, stability)
 
     with sole_worker(scratch):
         label_missing_shards(images, load_teachers, scratch, section.shard_images)
@@ -82,22 +86,38 @@ def label_pool(
         move_finished(scratch, output, sorted(name for name in whole if name[0] != "."))
 
 
-def fold_teachers(models: Path, prepared: Path) -> list[Path]:
-    """Return the model folders of all folds, fit to label a pool together.
+def teachers_of(
+    wanted: Literal["champion", "folds"] | list[Path], champion: Path, prepared: Path
+) -> list[Path]:
+    """Return the model folders of those that are to label.
+
+    Raises:
+        ModelError: one is missing, or a fold is of another model.
+        DataError: one was trained on val, tuning or test, which its silver would tell a student.
+    """
+    if wanted == "champion":
+        return [champion]
+    folders = fold_teachers(MODELS) if wanted == "folds" else list(wanted)
+    measured = {split: read_coco(prepared / split / FILE).images for split in MEASURED_ON}
+    for folder in folders:
+        if not (folder / CONFIG).is_file():
+            expected = "a model folder, as rounds/<k>/champion"
+            raise ModelError(f"pseudo_label.teachers: {folder}: expected {expected}, found none")
+        refuse_seen(images_seen(folder), measured, str(folder))
+    return folders
+
+
+def fold_teachers(models: Path) -> list[Path]:
+    """Return the model folders of all folds.
 
     Raises:
         ModelError: a fold is missing or is of another model.
-        DataError: a fold's model was trained on val or test, which its silver would tell a student.
     """
-    folds = read_folds(models)
-    measured = {split: read_coco(prepared / split / FILE).images for split in MEASURED_ON}
-    for fold in folds:
-        if hash_file(fold.champion / CONFIG) != hash_file(folds[0].champion / CONFIG):
-            raise ModelError(
-                f"{fold.champion / CONFIG}: expected the model of fold 0, found another"
-            )
-        refuse_seen(fold.images_seen(), measured, f"the champion of fold {fold.number}")
-    return [fold.champion for fold in folds]
+    folders = [fold.champion for fold in read_folds(models)]
+    for folder in folders:
+        if hash_file(folder / CONFIG) != hash_file(folders[0] / CONFIG):
+            raise ModelError(f"{folder / CONFIG}: expected the model of fold 0, found another")
+    return folders
 
 
 def label_missing_shards(
@@ -114,15 +134,26 @@ def label_missing_shards(
     predictor = load_predictor()
     writer = predictor.shard_writer(folder)
     unreadable: list[str] = []
+    stable: list[Stability] = []
     labelled = first
     with bar:
         for batch in predictor.predict(images, first):
             if batch.found is not None:
                 writer.add(batch.found)
+            stable += [batch.stability] if batch.stability is not None else []
             unreadable += [str(images.file_names[row]) for row in batch.unreadable]
             labelled += batch.images
             bar.update(batch.images)
             if labelled % shard_images == 0 or labelled == len(images):
                 path = tables.shard_path(folder, (labelled - 1) // shard_images)
+                # First, as the shard says that all is there.
+                write_stabilities(path, stable)
                 writer.close(path, unreadable)
-                unreadable = []
+                unreadable, stable = [], []
+
+
+def write_stabilities(shard: Path, parts: list[Stability]) -> None:
+    """Write how stable the predictions of a shard are, where that was measured."""
+    if parts:
+        ids, values = zip(*((it.image_ids, it.values) for it in parts), strict=True)
+        tables.write_stabilities(shard, np.concatenate(ids), np.concatenate(values))

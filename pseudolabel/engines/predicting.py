@@ -6,21 +6,23 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_state_dict
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from pseudolabel.engines.adapter import Pipeline, Request, ShardWriter, View, adapter_of
 from pseudolabel.engines.checkpoints import load_weights
 from pseudolabel.engines.model_config import LOAD
-from pseudolabel.model_folder import CONFIG, WEIGHTS
+from pseudolabel.errors import ModelError
+from pseudolabel.model_folder import CONFIG, EARLIER, WEIGHTS
 from pseudolabel.records import Found, Images
 
 
@@ -32,11 +34,26 @@ class Predictions:
         found: what it found in the images that can be read; None where there is none such.
         images: how many images the batch had, unreadable ones included.
         unreadable: (k,) row numbers, within the images asked for, of files that cannot be decoded.
+        stability: how stable that is; None where it was not asked for.
     """
 
     found: Found | None
     images: int
     unreadable: list[int]
+    stability: Stability | None = None
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How much predictions agree with other looks at the same images.
+
+    Attributes:
+        image_ids: (m,) ids.
+        values: (m,) 0 to 1.
+    """
+
+    image_ids: NDArray[np.int64]
+    values: NDArray[np.float32]
 
 
 class Predictor(Protocol):
@@ -49,8 +66,45 @@ class Predictor(Protocol):
         """Return what writes predictions into a folder, shard by shard."""
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A model, and the numbers of the pipelines that give the views which it joins."""
+
+    model: Any
+    pipelines: list[int]
+
+
+def refuse_other_classes(folders: Sequence[Path], configs: Sequence[Config]) -> None:
+    """Raise where models that are to label together are of another task or other classes.
+
+    Raises:
+        ModelError: with the first such model.
+    """
+    for folder, config in zip(folders, configs, strict=True):
+        if any(config[key] != configs[0][key] for key in ("task", "categories")):
+            raise ModelError(
+                f"{folder / CONFIG}: expected the task and classes of {folders[0] / CONFIG}, "
+                "found others"
+            )
+
+
+def earlier_weights(folder: Path) -> list[Path]:
+    """Return the weights that a model had earlier in its training, in order.
+
+    Raises:
+        ModelError: there are none.
+    """
+    paths = sorted(folder.glob(EARLIER.format("*")))
+    if not paths:
+        raise ModelError(
+            f"{folder}: expected weights of earlier in its training, found none: set "
+            "train.snapshots, or pseudo_label.stability to flip"
+        )
+    return paths
+
+
 class TrainedModel:
-    """A trained model, or several of one config that label together.
+    """A trained model, or several of one task and the same classes that label together.
 
     Args:
         folders: the model folders that training wrote.
@@ -58,6 +112,11 @@ class TrainedModel:
         section: the parameters, of `pseudo_label` or of `evaluate`.
         workers: processes that read images.
         round_number: the round to write beside each row.
+        stability: `checkpoints` to compare with the models as they were earlier in their training,
+            `flip` with what they see in mirrored images.
+
+    Raises:
+        ModelError: the models differ in task or classes, or earlier weights are missing.
     """
 
     def __init__(
@@ -67,28 +126,60 @@ class TrainedModel:
         section: Any,
         workers: int = 0,
         round_number: int = 0,
+        stability: Literal["checkpoints", "flip"] | None = None,
     ) -> None:
-        config = Config.fromfile(folders[0] / CONFIG)
-        self.adapter = adapter_of(config.task)
+        configs = [Config.fromfile(folder / CONFIG) for folder in folders]
+        refuse_other_classes(folders, configs)
+        self.adapter = adapter_of(configs[0].task)
         init_default_scope(self.adapter.scope)
-        self.models = [self.load(folder, config.model, section) for folder in folders]
-        width, height = config.image_size
+        ids = np.array([row["id"] for row in configs[0].categories], np.int32)
+        self.request = Request(ids, section, round_number)
+        self.root, self.batch_size, self.workers = root, section.batch_size, workers
+        self.pipelines: list[Pipeline] = []
+        members = list(zip(folders, configs, strict=True))
         views = [
             View(scale, flip)
             for scale in section.views.scales
             for flip in (False, True)[: 1 + section.views.flip]
         ]
-        self.pipelines = [self.adapter.view_pipeline((width, height), view) for view in views]
-        ids = np.array([row["id"] for row in config.categories], np.int32)
-        self.request = Request(ids, section, round_number)
-        self.root, self.batch_size, self.workers = root, section.batch_size, workers
+        self.looks = [
+            Planned(self.load(folder / WEIGHTS, config), self.plan(config, views))
+            for folder, config in members
+        ]
+        self.other_looks: list[list[Planned]] = []
+        if stability == "checkpoints":
+            earlier = zip(*(earlier_weights(folder) for folder in folders), strict=True)
+            self.other_looks = [
+                [
+                    Planned(self.load(path, config), self.plan(config, views))
+                    for path, config in zip(paths, configs, strict=True)
+                ]
+                for paths in earlier
+            ]
+        elif stability == "flip":
+            # Without what joins views: that is what is to be compared.
+            alone = [getattr(look.model, "module", look.model) for look in self.looks]
+            mirrored = [self.plan(config, [View(1, True)]) for config in configs]
+            self.other_looks = [list(map(Planned, alone, mirrored))]
 
-    def load(self, folder: Path, model: ConfigDict, section: Any) -> Any:
-        """Return the model of a folder, ready to predict."""
+    def plan(self, config: Config, views: list[View]) -> list[int]:
+        """Return the numbers of the pipelines that give a model's views; alike ones are shared."""
+        width, height = config.image_size
+        numbers = []
+        for view in views:
+            pipeline = self.adapter.view_pipeline((width, height), view)
+            if pipeline not in self.pipelines:
+                self.pipelines.append(pipeline)
+            numbers.append(self.pipelines.index(pipeline))
+        return numbers
+
+    def load(self, weights: Path, config: Config) -> Any:
+        """Return a config's model with some weights, ready to predict."""
         # A copy: what predicts may change its config.
-        built = MODELS.build(self.adapter.predicting_model(copy.deepcopy(model), section))
+        model, section = copy.deepcopy(config.model), self.request.section
+        built = MODELS.build(self.adapter.predicting_model(model, section))
         trained = getattr(built, "module", built)
-        load_state_dict(trained, load_weights(folder / WEIGHTS), strict=True)
+        load_state_dict(trained, load_weights(weights), strict=True)
         return built.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     def predict(self, images: Images, first: int = 0) -> Iterator[Predictions]:
@@ -100,12 +191,30 @@ class TrainedModel:
             collate_fn=collate,
         )
         for views, count, unreadable in loader:
-            yield Predictions(self.forward(views) if views else None, count, unreadable)
+            if not views:
+                yield Predictions(None, count, unreadable)
+            else:
+                rows = np.arange(first, first + count)
+                readable = images.ids[rows[~np.isin(rows, unreadable)]]
+                found = self.forward(self.looks, views)
+                yield Predictions(found, count, unreadable, self.stability(found, views, readable))
+            first += count
 
-    def forward(self, views: list[Any]) -> Found:
-        """Return what the models find in one batch, given once for each view."""
+    def forward(self, looks: Sequence[Planned], views: list[Any]) -> Found:
+        """Return what models find in one batch, given once for each pipeline."""
+        planned = [(look.model, [views[it] for it in look.pipelines]) for look in looks]
         with torch.inference_mode():
-            return self.adapter.predict(self.models, views, self.request)
+            return self.adapter.predict(planned, self.request)
+
+    def stability(
+        self, found: Found, views: list[Any], image_ids: NDArray[np.int64]
+    ) -> Stability | None:
+        """Return how much what was found agrees with the other looks at a batch, in the mean."""
+        if not self.other_looks:
+            return None
+        others = [self.forward(looks, views) for looks in self.other_looks]
+        shares = [self.adapter.agreement(found, other, image_ids) for other in others]
+        return Stability(image_ids, np.mean(shares, axis=0).astype(np.float32))
 
     def shard_writer(self, folder: Path) -> ShardWriter:
         """Return what writes predictions into a folder, shard by shard."""

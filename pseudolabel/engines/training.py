@@ -22,8 +22,8 @@ from pseudolabel.engines.checkpoints import (
     load_weights,
     save_weights,
 )
-from pseudolabel.engines.model_config import backbone_weights, read_config
-from pseudolabel.engines.training_config import Sources, build_config
+from pseudolabel.engines.model_config import backbone_weights, read_config, walk
+from pseudolabel.engines.training_config import SNAPSHOT, Sources, build_config
 from pseudolabel.errors import ModelError
 from pseudolabel.files import (
     hash_file,
@@ -36,9 +36,11 @@ from pseudolabel.files import (
 )
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.leaks import refuse_leaks, refuse_seen
-from pseudolabel.model_folder import CONFIG, CURVE, RECORD, WEIGHTS, images_seen
+from pseudolabel.model_folder import CONFIG, CURVE, EARLIER, RECORD, WEIGHTS, images_seen
 from pseudolabel.params.sections import BACKBONE, Params
 
+PARAMS = "params.json"
+"""What the processes of a training read, in its scratch folder."""
 CHECKPOINT = re.compile(r"iter_(\d+)\.pth")
 
 
@@ -78,7 +80,8 @@ def train(data: Path, prepared: Path, output: Path, params: Params) -> None:
             launch(data, scratch, params)
         else:
             train_in(scratch, sources, params)
-        move_finished(scratch, output, [CONFIG, WEIGHTS, CURVE, RECORD])
+        earlier = [EARLIER.format(it) for it in range(1, section.snapshots + 1)]
+        move_finished(scratch, output, [CONFIG, WEIGHTS, CURVE, RECORD, *earlier])
 
 
 def refuse_held_out(sources: Sources, prepared: Path, params: Params) -> None:
@@ -109,6 +112,7 @@ def seen_before(params: Params) -> set[str]:
 
 def launch(data: Path, scratch: Path, params: Params) -> None:
     """Run `python -m pseudolabel.engines.worker` in several processes by torchrun."""
+    write_json(scratch / PARAMS, params.model_dump(mode="json"))
     launcher = params.train.launcher
     command = [sys.executable, "-m", "torch.distributed.run"]
     command += [f"--nproc-per-node={launcher.processes}", f"--nnodes={launcher.machines}"]
@@ -148,8 +152,9 @@ def build_runner(config: Config) -> Runner:
         raise ModelError(f"train.optimizer: expected the name of an optimizer, found {optimizer!r}")
     try:
         runner = Runner.from_cfg(config)
-        for transform in config.train_dataloader.dataset.datasets[0].pipeline:
-            TRANSFORMS.build(transform)
+        for part in walk(config.train_dataloader.dataset):
+            for transform in part.get("pipeline", []):
+                TRANSFORMS.build(transform)
         runner.build_optim_wrapper(config.optim_wrapper)
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError, ImportError) as error:
         raise ModelError(f"the model, an augmentation or the optimizer: {error}") from error
@@ -200,6 +205,10 @@ def finish(scratch: Path, sources: Sources, config: Config, params: Params) -> N
     if checkpoint is None:
         raise ModelError(f"{scratch}: expected the last checkpoint of the training, found none")
     save_weights(scratch / WEIGHTS, load_weights(checkpoint))
+    step = max(1, params.train.iterations // (params.train.snapshots + 1))
+    for number in range(1, params.train.snapshots + 1):
+        earlier = load_weights(scratch / SNAPSHOT.format(number * step))
+        save_weights(scratch / EARLIER.format(number), earlier)
     kept = {key: config[key] for key in ("task", "model", "image_size", "categories")}
     write_json(scratch / CONFIG, Config(kept).to_dict())
     counts, seen = {}, seen_before(params)
@@ -208,7 +217,8 @@ def finish(scratch: Path, sources: Sources, config: Config, params: Params) -> N
         seen.update(dataset.images.hashes)
         counts[folder.name] = {
             "images": len(dataset.images),
-            "annotations": len(dataset.annotations),
+            "annotations": int((~dataset.annotations.crowds).sum()),
+            "hidden": int(dataset.annotations.crowds.sum()),
             "hash": hash_folder(folder),
         }
     record = {"seed": params.seed, "iterations": params.train.iterations, "data": counts}

@@ -14,13 +14,13 @@ from mmengine.config import Config
 from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.curve import CurveHook
 from pseudolabel.engines.model_config import read_config
-from pseudolabel.engines.quiet import quiet_imports
+from pseudolabel.engines.sampling import GoldLastSampler
 from pseudolabel.formats.images import IMAGES
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Category
 
-with quiet_imports():
-    import mmdet.datasets.samplers  # noqa: F401 - has the sampler of gold and silver
+SNAPSHOT = "snapshot_{}.pth"
+"""Weights kept on the way, by iteration."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,12 @@ def build_config(
     model = adapter.adapt_model(read_config(params.model.config, adapter.scope), categories, params)
     pipeline, images = adapter.train_pipeline(params), params.data.root / IMAGES
     datasets = [adapter.source(folder, images, categories, pipeline) for folder in sources.folders]
+    if section.oversample_threshold is not None:
+        datasets = [oversampled(it, section.oversample_threshold) for it in datasets]
     gold, silver = section.images_a_step
     batch_size = gold + silver
-    sampler = {"type": "mmdet.MultiSourceSampler", "batch_size": batch_size, "seed": params.seed}
+    sampler = {"type": GoldLastSampler.__name__, "batch_size": batch_size, "seed": params.seed}
+    sampler["mixed_batches"] = section.mixed_iterations
     config = {
         "default_scope": adapter.scope,
         "task": params.task,
@@ -99,6 +102,15 @@ def build_config(
     return Config(config)
 
 
+def oversampled(dataset: dict[str, Any], threshold: float) -> dict[str, Any]:
+    """Return a data set whose images of rare classes come more than once (Gupta et al. 2019).
+
+    An image is repeated by the square root of the threshold over the share of images that show its
+    rarest class, where that is below the threshold.
+    """
+    return {"type": "ClassBalancedDataset", "oversample_thr": threshold, "dataset": dataset}
+
+
 def optimizer_wrapper(params: Params) -> dict[str, Any]:
     """Return the optimizer by its name, with gradient clipping, and mixed precision on a GPU."""
     section = params.train
@@ -132,8 +144,20 @@ def schedule(params: Params) -> list[dict[str, Any]]:
 
 
 def custom_hooks(params: Params) -> list[dict[str, Any]]:
-    """Return the training curve's hook, and the one that averages weights."""
+    """Return the training curve's hook, what keeps earlier weights, and what averages them."""
     hooks: list[dict[str, Any]] = [{"type": CurveHook.__name__}]
+    if params.train.snapshots:
+        hooks.append(
+            {
+                "type": "CheckpointHook",
+                "by_epoch": False,
+                "interval": max(1, params.train.iterations // (params.train.snapshots + 1)),
+                "filename_tmpl": SNAPSHOT.format("{}"),
+                "save_optimizer": False,
+                "save_param_scheduler": False,
+                "save_last": False,
+            }
+        )
     if params.train.ema_momentum is not None:
         hooks.append(
             {

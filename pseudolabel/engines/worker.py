@@ -1,4 +1,4 @@
-"""One process of a training that torchrun started; it reads params.yaml like every stage."""
+"""One process of a training that torchrun started."""
 
 import os
 import sys
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import torch
 
-from pseudolabel.engines.training import train_in
+from pseudolabel.engines.training import PARAMS, train_in
 from pseudolabel.engines.training_config import Sources
 from pseudolabel.errors import plain_errors
-from pseudolabel.params.loading import load_params
+from pseudolabel.files import read_json
+from pseudolabel.params.loading import TASKS
 
 
 def main() -> None:
@@ -21,7 +22,9 @@ def main() -> None:
     else:
         torch.distributed.init_process_group("gloo")
     try:
-        train_in(Path(sys.argv[2]), Sources.of(Path(sys.argv[1])), load_params())
+        data, scratch = Path(sys.argv[1]), Path(sys.argv[2])
+        values = read_json(scratch / PARAMS)
+        train_in(scratch, Sources.of(data), TASKS[values["task"]].model_validate(values))
     finally:
         torch.distributed.destroy_process_group()
 

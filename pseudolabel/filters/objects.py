@@ -156,7 +156,7 @@ class BoxRule:
     def among_neighbours(self, found: Candidates) -> list[Verdict]:
         """Return the filters that look at what else there is in the image."""
         iou = self.section.nms_iou
-        passed = not_suppressed(found.rows, iou)
+        passed: Mask = not_suppressed(found.rows, iou)
         if self.section.hide_score is not None:
             # Doubt about what a better box of any class shows is no doubt that there is something.
             left = np.flatnonzero(passed)

@@ -81,6 +81,26 @@ class Prepare(Section):
         return self
 
 
+class Ramp(Section):
+    """A value that moves evenly from round 1 to round `rounds`, and stays there."""
+
+    start: Share
+    end: Share
+    rounds: Annotated[int, Field(ge=2)]
+
+    def at(self, number: int) -> float:
+        """Return the value of a round."""
+        way = min(number - 1, self.rounds - 1) / (self.rounds - 1)
+        return round(self.start + way * (self.end - self.start), 6)
+
+
+def value_in(schedule: Any, number: int) -> Any:
+    """Return the value of a round: a list has one for each, the last one for all further rounds."""
+    if isinstance(schedule, Ramp):
+        return schedule.at(number)
+    return schedule[min(number, len(schedule)) - 1] if isinstance(schedule, list) else schedule
+
+
 class Launcher(Section):
     """Processes a machine, machines, and where they find each other, for torchrun."""
 
@@ -102,7 +122,9 @@ class Train(Section):
 
     iterations: Some
     batch_size: Some
-    gold_share: Annotated[float, Field(gt=0, lt=1)]
+    gold_share: Ramp | Within | Annotated[list[Within], Field(min_length=1)]
+    gold_only_share: Annotated[float, Field(ge=0, lt=1)]
+    oversample_threshold: Within | None
     learning_rate: Above
     optimizer: Annotated[dict[str, Any], Field(min_length=1)]
     warmup_iterations: Count
@@ -111,6 +133,7 @@ class Train(Section):
     ema_momentum: Annotated[float, Field(gt=0, lt=1)] | None
     mixed_precision: bool
     checkpoint_every: Some
+    snapshots: Count
     augmentations: list[dict[str, Any]]
     launcher: Launcher
 
@@ -127,12 +150,23 @@ class Train(Section):
             raise ValueError("warmup_iterations must be below iterations")
         return self
 
+    def in_round(self, number: int) -> Any:
+        """Return the schedule of one round, its share of gold that of the round."""
+        return self.model_copy(update={"gold_share": value_in(self.gold_share, max(1, number))})
+
     @property
     def images_a_step(self) -> tuple[int, int]:
-        """Gold and silver images that each process takes a step."""
+        """Gold and silver images that each process takes a step, of a schedule that is a round's."""
+        if isinstance(self.gold_share, Ramp | list):
+            raise TypeError("a schedule has no share of gold before in_round")
         batch_size = self.batch_size // (self.launcher.processes * self.launcher.machines)
         gold = round(batch_size * self.gold_share)
         return gold, batch_size - gold
+
+    @property
+    def mixed_iterations(self) -> int:
+        """Iterations before those on gold alone."""
+        return round(self.iterations * (1 - self.gold_only_share))
 
     @model_validator(mode="after")
     def batches_of_gold_and_silver(self) -> Train:
@@ -140,12 +174,13 @@ class Train(Section):
         processes = self.launcher.processes * self.launcher.machines
         if self.batch_size % processes:
             raise ValueError(f"batch_size must be a multiple of the processes ({processes})")
-        if not all(self.images_a_step):
-            gold, silver = self.images_a_step
-            raise ValueError(
-                f"batch_size and gold_share must leave a process both gold and silver, "
-                f"not {gold} and {silver} images a step"
-            )
+        for number in range(1, LAST_ROUND + 1):
+            gold, silver = self.in_round(number).images_a_step
+            if not gold or not silver:
+                raise ValueError(
+                    f"batch_size and gold_share must leave a process both gold and silver, "
+                    f"not {gold} and {silver} images a step"
+                )
         return self
 
 
@@ -174,9 +209,13 @@ class Predict(Section):
 
 
 class PseudoLabel(Predict):
-    """Who labels the pool, the champion or those of all folds together, shard by shard."""
+    """Who labels the pool, shard by shard: the champion, those of all folds, or models by folder.
 
-    teachers: Literal["champion", "folds"]
+    `stability` says what each prediction is compared with, to tell how reliable its image is.
+    """
+
+    teachers: Literal["champion", "folds"] | Annotated[list[Path], Field(min_length=1)]
+    stability: Literal["checkpoints", "flip"] | None
     shard_images: Some
 
     @model_validator(mode="after")
@@ -207,19 +246,6 @@ class Auto(Section):
         return self
 
 
-class Ramp(Section):
-    """A value that moves evenly from round 1 to round `rounds`, and stays there."""
-
-    start: Share
-    end: Share
-    rounds: Annotated[int, Field(ge=2)]
-
-    def at(self, number: int) -> float:
-        """Return the value of a round."""
-        way = min(number - 1, self.rounds - 1) / (self.rounds - 1)
-        return round(self.start + way * (self.end - self.start), 6)
-
-
 class Filter(Section):
     """What every task's filter has: its thresholds, and what it does about odd silver."""
 
@@ -237,12 +263,7 @@ class Filter(Section):
 
         Of a list, round 1 takes the first threshold, and rounds beyond the end take the last one.
         """
-        score = self.score
-        if isinstance(score, list):
-            score = score[min(number, len(score)) - 1]
-        elif isinstance(score, Ramp):
-            score = score.at(number)
-        return self.model_copy(update={"score": score})
+        return self.model_copy(update={"score": value_in(self.score, number)})
 
     @property
     def lowest_score(self) -> float:
@@ -276,3 +297,7 @@ class Params(Section):
     pseudo_label: PseudoLabel
     filter: Filter
     evaluate: Predict
+
+    def in_round(self, number: int) -> Params:
+        """Return the parameters of one round, as its training takes them."""
+        return self.model_copy(update={"train": self.train.in_round(number)})

@@ -11,13 +11,14 @@ import torch
 from mmengine.config import Config, ConfigDict
 from numpy.typing import NDArray
 
-from pseudolabel.engines.adapter import Pipeline, Request, View
+from pseudolabel.engines.adapter import Look, Pipeline, Request, View
 from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Category, Probabilities
+from pseudolabel.stability import classes_agreement
 
 with quiet_imports():
     from mmpretrain.datasets import BaseDataset
@@ -130,19 +131,27 @@ class ClassificationAdapter:
 
     def predict(
         self,
-        models: Sequence[Any],
-        views: list[Any],
+        looks: Sequence[Look],
         request: Request,  # noqa: ARG002 - all classes are told
     ) -> Probabilities:
         """Return the mean probabilities of a batch over models and views."""
         values = []
-        for model in models:
+        for model, views in looks:
             for batch in views:
                 samples = model.test_step(batch)
                 values.append(torch.stack([it.pred_score for it in samples]))
                 image_ids = np.array([it.img_id for it in samples], np.int64)
         mean = torch.stack(values).mean(dim=0)
         return Probabilities(image_ids, mean.cpu().numpy().astype(np.float32))
+
+    def agreement(
+        self,
+        found: Probabilities,
+        other: Probabilities,
+        image_ids: NDArray[np.int64],  # noqa: ARG002 - every image has probabilities
+    ) -> NDArray[np.float32]:
+        """Return how near the probabilities of each image are."""
+        return classes_agreement(found, other)
 
     def shard_writer(self, folder: Path, request: Request) -> ProbabilitiesWriter:  # noqa: ARG002
         """Return what writes the predictions for the pool."""

@@ -104,6 +104,8 @@ class InstanceAdapter(ObjectAdapter):
             pixels = pixels > 127
         elif "stabilities" in found:
             steady = found.stabilities[kept].cpu().numpy()
+        if sample.flip:
+            pixels = pixels.flip(-1)
         height, width = sample.ori_shape
         counts = object_array(masks.encode(pixels.cpu().numpy()) if len(order) else [])
         rows = Annotations.predicted(

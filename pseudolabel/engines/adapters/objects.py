@@ -11,11 +11,13 @@ import numpy as np
 from mmengine.config import Config, ConfigDict
 from numpy.typing import NDArray
 
-from pseudolabel.engines.adapter import Pipeline, Request, RowsWriter, View
+from pseudolabel.engines.adapter import Look, Pipeline, Request, RowsWriter, View
+from pseudolabel.engines.adapters.hiding import HideCrowds
 from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Annotations, Category
+from pseudolabel.stability import objects_agreement
 from pseudolabel.votes import joint_votes
 
 with quiet_imports():
@@ -58,6 +60,7 @@ class ObjectAdapter:
         return [
             LOAD,
             self.load_annotations,
+            {"type": HideCrowds.__name__},
             *[as_tuples(augmentation) for augmentation in params.train.augmentations],
             *fitted(params.model.image_size),
             {"type": "PackDetInputs", "meta_keys": META_KEYS[:5]},
@@ -91,16 +94,22 @@ class ObjectAdapter:
         flip = {"type": "RandomFlip", "prob": float(view.flip)}
         return [resize, flip, pad, {"type": "PackDetInputs", "meta_keys": META_KEYS}]
 
-    def predict(self, models: Sequence[Any], views: list[Any], request: Request) -> Annotations:
+    def predict(self, looks: Sequence[Look], request: Request) -> Annotations:
         """Return the objects of a batch, best first within an image; several models vote."""
         found = []
-        for model in models:
+        for model, views in looks:
             parts = [self.rows(sample, request) for sample in self.samples(model, views)]
             found.append(Annotations.concatenate([Annotations.empty(), *parts]))
         if len(found) == 1:
             return found[0]
         voted = joint_votes(found)
         return voted[voted.scores >= request.section.score_floor]
+
+    def agreement(
+        self, found: Annotations, other: Annotations, image_ids: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return how far the objects of each image are found again."""
+        return objects_agreement(found, other, image_ids)
 
     def samples(self, model: Any, views: list[Any]) -> Sequence[Any]:
         """Return mmdet's results for a batch, one an image."""
@@ -114,6 +123,8 @@ class ObjectAdapter:
         scores = found.scores.cpu().numpy()
         boxes = found.bboxes.cpu().numpy().astype(np.float32)
         height, width = sample.ori_shape
+        if sample.flip:
+            boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
         boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
         sound = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         order = best_first(scores, sound & (scores >= request.section.score_floor))

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config, ConfigDict
+from numpy.typing import NDArray
 
-from pseudolabel.engines.adapter import Pipeline, Request, RowsWriter, View
+from pseudolabel.engines.adapter import Look, Pipeline, Request, RowsWriter, View
 from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped, walk
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats.coco import FILE, read_coco
@@ -19,6 +20,7 @@ from pseudolabel.formats.label_maps import map_path
 from pseudolabel.formats.prediction_maps import write_prediction_maps
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Category, LabelMaps
+from pseudolabel.stability import maps_agreement
 
 with quiet_imports():
     from mmseg.datasets import BaseSegDataset
@@ -44,7 +46,9 @@ class LabelMapDataset(BaseSegDataset):  # type: ignore[misc]
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return where each image and its label map lie."""
         folder, root = Path(self.ann_file), Path(self.data_prefix["img_path"])
-        images = read_coco(folder / FILE).images
+        dataset = read_coco(folder / FILE)
+        images, rows = dataset.images, dataset.annotations
+        begins, ends = (np.searchsorted(rows.image_ids, images.ids, it) for it in ("left", "right"))
         return [
             {
                 "img_path": str(root / name),
@@ -52,9 +56,17 @@ class LabelMapDataset(BaseSegDataset):  # type: ignore[misc]
                 "label_map": None,
                 "reduce_zero_label": False,
                 "seg_fields": [],
+                "classes": rows.category_ids[begin:end].tolist(),
             }
-            for image_id, name in zip(images.ids.tolist(), images.file_names, strict=True)
+            for image_id, name, begin, end in zip(
+                images.ids.tolist(), images.file_names, begins, ends, strict=True
+            )
         ]
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the classes that an image shows."""
+        classes: list[int] = self.get_data_info(idx)["classes"]
+        return classes
 
 
 @TRANSFORMS.register_module()
@@ -149,15 +161,14 @@ class SemanticAdapter:
 
     def predict(
         self,
-        models: Sequence[Any],
-        views: list[Any],
+        looks: Sequence[Look],
         request: Request,  # noqa: ARG002 - all classes are told
     ) -> LabelMaps:
         """Return the label maps of a batch: the mean probability over models and views decides."""
         image_ids: list[int] = []
         sums: list[torch.Tensor] = []
-        looks = [(model, batch) for model in models for batch in views]
-        for number, (model, batch) in enumerate(looks):
+        single = [(model, batch) for model, views in looks for batch in views]
+        for number, (model, batch) in enumerate(single):
             for row, sample in enumerate(model.test_step(batch)):
                 probabilities = sample.seg_logits.data.softmax(dim=0)
                 if number:
@@ -165,12 +176,21 @@ class SemanticAdapter:
                 else:
                     sums.append(probabilities)
                     image_ids.append(sample.img_id)
-        best = [(total / len(looks)).max(dim=0) for total in sums]
+        best = [(total / len(single)).max(dim=0) for total in sums]
         return LabelMaps(
             np.array(image_ids, np.int64),
             [it.indices.to(torch.uint8).cpu().numpy() for it in best],
             [(it.values * 255).round().to(torch.uint8).cpu().numpy() for it in best],
         )
+
+    def agreement(
+        self,
+        found: LabelMaps,
+        other: LabelMaps,
+        image_ids: NDArray[np.int64],  # noqa: ARG002 - every image has a map
+    ) -> NDArray[np.float32]:
+        """Return the mean IoU of each image's maps."""
+        return maps_agreement(found, other)
 
     def shard_writer(self, folder: Path, request: Request) -> MapsWriter:
         """Return what writes the predictions for the pool."""
