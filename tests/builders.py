@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import orjson
 
-from pseudolabel.params.sections import Prepare
+from pseudolabel.params.sections import Filter, Prepare
 from pseudolabel.records import Annotations, Category, Dataset, Images
 
 CATEGORIES = (Category(1, "disc"), Category(2, "rod"), Category(3, "star"))
@@ -23,6 +23,34 @@ def splitting(val_share: float = 0.25, **changes: Any) -> Prepare:
     values = {"tuning_share": 0.0, "folds": None, "fold": 0}
     values |= {"duplicate_distance": None, "transductive": False}
     return Prepare.model_validate({"val_share": val_share} | values | changes)
+
+
+def open_filter(kind: type[Filter], **changes: Any) -> Any:
+    """The filter of a task that lets everything pass, but for what is changed."""
+    values = {
+        "alarms": "off",
+        "alarm_factor": 4,
+        "score": 0.0,
+        "auto": {"aim": "f1", "at": None},
+        "calibrate": False,
+        "reliability": "score",
+        "top_share": 1.0,
+        "max_per_class": None,
+        "hide_score": None,
+        "min_sure": 0.0,
+        "max_hidden_area": 1.0,
+        "nms_iou": 1.0,
+        "min_side": 1,
+        "edge_margin": None,
+        "min_boxes": 0,
+        "max_boxes": 1000,
+        "min_stability": 0.0,
+        "min_area": 1,
+        "max_overlap": 1.0,
+        "min_confident": 0.0,
+    }
+    own = {name: value for name, value in values.items() if name in kind.model_fields}
+    return kind.model_validate(own | changes)
 
 
 def images(count: int, first_id: int = 1, width: int = 100, height: int = 80) -> Images:

@@ -13,16 +13,7 @@ from pseudolabel.silver import write_silver
 from pseudolabel.tasks import TASKS
 from tests import builders
 
-SECTION = ObjectFilter(
-    alarms="off",
-    alarm_factor=4,
-    score=0.5,
-    nms_iou=0.9,
-    min_side=1,
-    edge_margin=None,
-    min_boxes=1,
-    max_boxes=100,
-)
+SECTION = builders.open_filter(ObjectFilter, score=0.5, nms_iou=0.9, min_boxes=1, max_boxes=100)
 SHARD = 4
 
 
@@ -33,13 +24,14 @@ def prepared(tmp_path):
     write_coco(folder / "gold" / FILE, builders.dataset(4))
     pool = Dataset(builders.images(10, first_id=11), Annotations.empty(), builders.CATEGORIES)
     write_coco(folder / "pool" / FILE, pool)
+    tuning = Dataset(builders.images(0), Annotations.empty(), builders.CATEGORIES)
+    write_coco(folder / "tuning" / FILE, tuning)
     return folder
 
 
 def make_silver(tmp_path, prepared, section=SECTION, before=None):
-    rule = TASKS["detection"].make_rule
     folders = prepared, tmp_path / "predictions", before, tmp_path / "silver"
-    write_silver(*folders, section, rule)
+    write_silver(*folders, section, TASKS["detection"].filtering)
 
 
 def write_predictions(folder, found, unreadable=()):
@@ -136,7 +128,11 @@ def test_silver_on_gold_images_is_refused(tmp_path, prepared):
     write_predictions(tmp_path / "predictions", some_predictions())
     make_silver(tmp_path, prepared)
     tables.write_decisions(
-        tmp_path / "silver" / tables.DECISIONS, np.array([2, 11]), np.array([1, 1]), ["", ""]
+        tmp_path / "silver" / tables.DECISIONS,
+        np.array([2, 11]),
+        np.ones(2, int),
+        np.ones(2),
+        ["", ""],
     )
     with pytest.raises(DataError, match="silver: image id 2: expected an image of the pool"):
         merged(tmp_path, prepared)
@@ -146,7 +142,7 @@ def test_silver_on_an_image_that_was_dropped_is_refused(tmp_path, prepared):
     write_predictions(tmp_path / "predictions", some_predictions())
     make_silver(tmp_path, prepared)
     tables.write_decisions(
-        tmp_path / "silver" / tables.DECISIONS, np.array([11]), np.array([1]), [""]
+        tmp_path / "silver" / tables.DECISIONS, np.array([11]), np.ones(1, int), np.ones(1), [""]
     )
     with pytest.raises(DataError, match="expected an image that was kept"):
         merged(tmp_path, prepared)

@@ -136,8 +136,8 @@ class BoxRule:
         counts = count_rows(
             self.reasons, dropped_by, found.classes, image_reasons, len(self.categories)
         )
-        left = dropped_by < 0
-        silver = replace(predictions[left], crowds=dropped_by[left] == HIDDEN)
+        stays = dropped_by < 0
+        silver = replace(predictions[stays], crowds=dropped_by[stays] == HIDDEN)
         return Judged(silver, boxes_left, image_reasons, certainty(found), counts)
 
     def alone(self, found: Candidates) -> list[Verdict]:

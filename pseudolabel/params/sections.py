@@ -156,7 +156,7 @@ class Train(Section):
 
     @property
     def images_a_step(self) -> tuple[int, int]:
-        """Gold and silver images that each process takes a step, of a schedule that is a round's."""
+        """Gold and silver images that each process takes a step of one round."""
         if isinstance(self.gold_share, Ramp | list):
             raise TypeError("a schedule has no share of gold before in_round")
         batch_size = self.batch_size // (self.launcher.processes * self.launcher.machines)

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from pseudolabel.filters.images import ImageRule
 from pseudolabel.formats import tables
-from pseudolabel.params.classification import ClassificationFilter
+from pseudolabel.params.sections import Filter
 from pseudolabel.records import Probabilities
-from tests.builders import CATEGORIES, images
+from tests.builders import CATEGORIES, images, open_filter
 
 VALUES = np.array(
     [[0.9, 0.1, 0.0], [0.8, 0.1, 0.1], [0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.3, 0.3, 0.4]],
@@ -28,9 +28,8 @@ def shards_of(folder, values, size=2, unreadable=()):
     return shards
 
 
-def judge(shards, folder, score=0.0, most=None):
-    section = ClassificationFilter(alarms="off", alarm_factor=4, score=score, max_per_class=most)
-    rule = ImageRule.over(shards, CATEGORIES, section, 1)
+def judge(shards, folder, score=0.0):
+    rule = ImageRule(CATEGORIES, open_filter(Filter, score=score), 1)
     return [rule.judge(shard, folder) for shard in shards]
 
 
@@ -39,20 +38,17 @@ def kept(judged):
 
 
 CASES = [
-    ("nothing set", 0.0, None, [1, 2, 3, 4, 5]),
-    ("one threshold", 0.7, None, [1, 2, 3, 4]),
-    ("a threshold a class", {"disc": 0.85, "rod": 0.0, "star": 0.5}, None, [1, 3, 4]),
-    ("a cap keeps the surest over all shards", 0.0, 2, [1, 3, 4, 5]),
-    ("of equally sure ones, the first", 0.0, 1, [1, 4, 5]),
-    ("a cap counts what the threshold leaves", 0.85, 1, [1]),
+    ("nothing set", 0.0, [1, 2, 3, 4, 5]),
+    ("one threshold", 0.7, [1, 2, 3, 4]),
+    ("a threshold a class", {"disc": 0.85, "rod": 0.0, "star": 0.5}, [1, 3, 4]),
 ]
 
 
 @pytest.mark.parametrize(
-    ("score", "most", "expected"), [it[1:] for it in CASES], ids=[it[0] for it in CASES]
+    ("score", "expected"), [it[1:] for it in CASES], ids=[it[0] for it in CASES]
 )
-def test_each_filter_keeps_what_it_says(tmp_path, score, most, expected):
-    assert kept(judge(shards_of(tmp_path, VALUES), tmp_path, score, most)) == expected
+def test_each_filter_keeps_what_it_says(tmp_path, score, expected):
+    assert kept(judge(shards_of(tmp_path, VALUES), tmp_path, score)) == expected
 
 
 def test_silver_is_the_most_probable_class_with_its_probability(tmp_path):
@@ -65,37 +61,46 @@ def test_silver_is_the_most_probable_class_with_its_probability(tmp_path):
 
 def test_the_report_shows_the_balance_before_and_after(tmp_path):
     shards = shards_of(tmp_path, VALUES, unreadable=["0002.png"])
-    parts = judge(shards, tmp_path, score=0.5, most=1)
-    total = parts[0].counts + parts[1].counts + parts[2].counts
-    report = total.report(CATEGORIES)
+    parts = judge(shards, tmp_path, score=0.5)
+    report = (parts[0].counts + parts[1].counts + parts[2].counts).report(CATEGORIES)
     assert report["labels"]["in_by_class"] == {"disc": 2, "rod": 1, "star": 1}
-    assert report["labels"]["out_by_class"] == {"disc": 1, "rod": 1, "star": 0}
+    assert report["labels"]["out_by_class"] == {"disc": 2, "rod": 1, "star": 0}
+    assert report["labels"]["out_shares"] == {"disc": 0.666667, "rod": 0.333333, "star": 0}
     assert report["labels"]["dropped"]["score"] == {"disc": 0, "rod": 0, "star": 1}
-    assert report["labels"]["dropped"]["max_per_class"] == {"disc": 1, "rod": 0, "star": 0}
-    assert report["images"] == {"in": 5, "out": 2, "dropped": {"unreadable": 1, "no_label": 2}}
+    assert report["images"]["out"] == 3
+    assert report["images"]["dropped"] == {
+        "unreadable": 1,
+        "no_label": 1,
+        "top_share": 0,
+        "max_per_class": 0,
+    }
 
 
 def test_a_shard_of_unreadable_images_has_no_silver(tmp_path):
     shards = shards_of(tmp_path, VALUES, unreadable=["0003.png", "0004.png"])
-    judged = judge(shards, tmp_path, most=5)
+    judged = judge(shards, tmp_path)
     assert kept(judged) == [1, 2, 5]
     assert judged[1].image_reasons.tolist() == [0, 0]
+    assert judged[1].reliabilities.tolist() == [0, 0]
+
+
+def test_a_temperature_makes_probabilities_milder(tmp_path):
+    section = open_filter(Filter, score=0.7)
+    rule = ImageRule(CATEGORIES, section, 1, temperature=2.0)
+    shards = shards_of(tmp_path, VALUES)
+    silver = [rule.judge(shard, tmp_path).silver for shard in shards]
+    # The square root of 0.9, 0.1 and 0 is 0.949, 0.316 and 0: three quarters for the first.
+    assert silver[0].scores == pytest.approx([0.75], abs=1e-3)
+    assert [int(it) for part in silver for it in part.image_ids] == [1]
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 7))
-def test_no_class_keeps_more_than_the_cap_and_none_less_sure(tmp_path_factory, seed, most, size):
-    rng = np.random.default_rng(seed)
-    # Rounded, so that there are equals.
-    values = rng.dirichlet(np.ones(3), 30).round(1)
+@given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1))
+def test_raising_a_threshold_never_adds_a_label(tmp_path_factory, seed, one, other):
+    values = np.random.default_rng(seed).dirichlet(np.ones(3), 20)
     folder = tmp_path_factory.mktemp("shards")
-    parts = judge(shards_of(folder, values, size), folder, most=most)
-    classes = values.astype(np.float32).argmax(axis=1)
-    scores = values.astype(np.float32).max(axis=1)
-    chosen = np.isin(np.arange(1, 31), kept(parts))
-    for index in range(3):
-        own = classes == index
-        assert (own & chosen).sum() == min(most, own.sum())
-        if (own & chosen).any() and (own & ~chosen).any():
-            assert scores[own & chosen].min() >= scores[own & ~chosen].max()
-    assert sum(int(part.counts.dropped.sum() + part.counts.kept.sum()) for part in parts) == 30
+    shards = shards_of(folder, values, 7)
+    low, high = sorted((one, other))
+    assert set(kept(judge(shards, folder, high))) <= set(kept(judge(shards, folder, low)))
+    parts = judge(shards, folder, low)
+    assert sum(int(part.counts.dropped.sum() + part.counts.kept.sum()) for part in parts) == 20

@@ -9,21 +9,7 @@ from pseudolabel import masks
 from pseudolabel.filters.objects import MaskRule
 from pseudolabel.params.instance import InstanceFilter
 from pseudolabel.records import object_array
-from tests.builders import CATEGORIES, images, predictions, same_rows
-
-OPEN = {
-    "alarms": "off",
-    "alarm_factor": 4,
-    "score": 0.0,
-    "nms_iou": 1.0,
-    "min_side": 1,
-    "edge_margin": None,
-    "min_boxes": 0,
-    "max_boxes": 1000,
-    "min_stability": 0.0,
-    "min_area": 1,
-    "max_overlap": 1.0,
-}
+from tests.builders import CATEGORIES, images, open_filter, predictions, same_rows
 
 
 def masked(rows, stabilities):
@@ -61,7 +47,7 @@ CASES = [
 
 
 def run(found, **section):
-    rule = MaskRule(CATEGORIES, InstanceFilter(**(OPEN | section)))
+    rule = MaskRule(CATEGORIES, open_filter(InstanceFilter, **section))
     return rule.judge_rows(found, images(3), np.zeros(3, bool))
 
 

@@ -7,24 +7,20 @@ from pseudolabel.errors import ParamsError
 from pseudolabel.filters.counts import thresholds_of
 from pseudolabel.filters.objects import IMAGE_REASONS, BoxRule
 from pseudolabel.params.detection import ObjectFilter
-from tests.builders import CATEGORIES, images, predictions, random_predictions, same_rows
-
-OPEN = {
-    "alarms": "off",
-    "alarm_factor": 4,
-    "score": 0.0,
-    "nms_iou": 1.0,
-    "min_side": 1,
-    "edge_margin": None,
-    "min_boxes": 0,
-    "max_boxes": 1000,
-}
+from tests.builders import (
+    CATEGORIES,
+    images,
+    open_filter,
+    predictions,
+    random_predictions,
+    same_rows,
+)
 
 
 def run(found, image_count=3, unreadable=(), **section):
     pool = images(image_count)
     broken = np.isin(pool.ids, list(unreadable))
-    return BoxRule(CATEGORIES, ObjectFilter(**(OPEN | section))).judge_rows(found, pool, broken)
+    return BoxRule(CATEGORIES, open_filter(ObjectFilter, **section)).judge_rows(found, pool, broken)
 
 
 ROWS = [
@@ -68,7 +64,7 @@ def test_the_report_says_why_by_class():
     assert report["images"] == {
         "in": 3,
         "out": 1,
-        "dropped": {"unreadable": 1, "min_boxes": 1, "max_boxes": 0},
+        "dropped": dict.fromkeys(IMAGE_REASONS, 0) | {"unreadable": 1, "min_boxes": 1},
     }
     assert judged.left.tolist() == [2, 1, 0]
     assert [IMAGE_REASONS[it] if it >= 0 else "" for it in judged.image_reasons] == [
@@ -91,6 +87,9 @@ sections = st.fixed_dictionaries(
         "edge_margin": st.none() | st.floats(0, 20),
         "min_boxes": st.integers(0, 4),
         "max_boxes": st.integers(4, 20),
+        "hide_score": st.floats(0, 1),
+        "min_sure": st.floats(0, 1),
+        "max_hidden_area": st.floats(0, 1),
     }
 )
 
@@ -101,8 +100,9 @@ def test_counts_add_up_to_the_input(seed, count, section):
     found = random_predictions(np.random.default_rng(seed), count, 8)
     judged = run(found, image_count=8, unreadable=[], **section)
     counts = judged.counts
-    assert counts.dropped.sum() + counts.kept.sum() == count
-    assert counts.kept.sum() == len(judged.silver)
+    assert counts.dropped.sum() + counts.hidden.sum() + counts.kept.sum() == count
+    assert counts.kept.sum() == (~judged.silver.crowds).sum()
+    assert counts.hidden.sum() == judged.silver.crowds.sum()
     assert counts.images_dropped.sum() + counts.images_kept == 8
 
 
@@ -117,11 +117,64 @@ def test_the_order_of_rows_does_not_matter(seed, section):
     assert sorted(kept.scores.tolist()) == sorted(of_shuffled.scores.tolist())
 
 
+BANDS = [
+    ("below both", 0.3, 0.4, [], []),
+    ("between them", 0.7, 0.4, [0, 1], [2, 3]),
+    ("no band", 0.7, None, [0, 1], []),
+    ("the low one above the high one", 0.5, 0.9, [0, 1, 2, 3], []),
+]
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "kept", "hidden"), [it[1:] for it in BANDS[1:]], ids=[it[0] for it in BANDS[1:]]
+)
+def test_what_is_between_the_thresholds_is_hidden(high, low, kept, hidden):
+    silver = run(predictions(ROWS), score=high, hide_score=low).silver
+    assert same_rows(silver[~silver.crowds], predictions([ROWS[it] for it in kept]))
+    assert same_rows(silver[silver.crowds], predictions([ROWS[it] for it in hidden]))
+
+
+def test_doubt_about_the_class_of_a_sure_object_hides_nothing():
+    rows = [
+        (1, 1, (10, 10, 30, 30), 0.9),
+        (1, 2, (11, 10, 31, 30), 0.4),
+        (1, 2, (60, 10, 80, 30), 0.4),
+    ]
+    silver = run(predictions(rows), score=0.6, hide_score=0.2, nms_iou=0.6).silver
+    assert silver.crowds.tolist() == [False, True]
+    assert silver.boxes_xyxy[1].tolist() == [60, 10, 80, 30]
+
+
+def test_images_with_too_much_doubt_go():
+    # Image 1 has two sure boxes and one in doubt, image 2 one of each.
+    rows = [*ROWS[:4], (2, 1, (60, 0, 80, 20), 0.95)]
+    section = {"score": 0.7, "hide_score": 0.4}
+    assert set(run(predictions(rows), **section, min_sure=0.6).silver.image_ids) == {1}
+    assert set(run(predictions(rows), **section, min_sure=0.5).silver.image_ids) == {1, 2}
+    # Of 8,000 pixels, 400 are hidden in image 1 and 900 in image 2.
+    assert set(run(predictions(rows), **section, max_hidden_area=0.05).silver.image_ids) == {1}
+    judged = run(predictions(rows), **section, max_hidden_area=0.04)
+    assert not len(judged.silver)
+    assert judged.counts.report(CATEGORIES)["images"]["dropped"]["max_hidden_area"] == 2
+
+
+def test_certainty_does_not_depend_on_thresholds():
+    low, high = (run(predictions(ROWS), score=it).reliabilities for it in (0.1, 0.9))
+    assert low.tolist() == high.tolist()
+    assert low == pytest.approx([(0.81 + 0.64 + 0.36) / 2.3, (0.25 + 0.09) / 0.8, 0])
+
+
+doubts = st.none() | st.floats(0, 1)
+
+
 @settings(deadline=None)
-@given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1))
-def test_raising_the_score_never_adds_an_object(seed, one, other):
+@given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1), doubts, st.floats(0, 1))
+def test_raising_the_score_never_adds_an_object(seed, one, other, hide, iou):
     found = random_predictions(np.random.default_rng(seed), 50, 8)
-    low, high = sorted((one, other))
-    of_low = set(run(found, image_count=8, score=low).silver.scores.tolist())
-    of_high = set(run(found, image_count=8, score=high).silver.scores.tolist())
-    assert of_high <= of_low
+    limits = {} if hide is None else {"min_sure": 0.3, "max_hidden_area": 0.5}
+    kept = []
+    for score in sorted((one, other)):
+        section = {"score": score, "hide_score": hide, "nms_iou": iou, "min_boxes": 1} | limits
+        silver = run(found, image_count=8, **section).silver
+        kept.append(set(silver.scores[~silver.crowds].tolist()))
+    assert kept[1] <= kept[0]

@@ -8,7 +8,7 @@ from pseudolabel.formats.label_maps import map_path, read_map
 from pseudolabel.formats.prediction_maps import write_prediction_maps
 from pseudolabel.params.semantic import SemanticFilter
 from pseudolabel.records import LabelMaps, category_ids_of
-from tests.builders import CATEGORIES, images
+from tests.builders import CATEGORIES, images, open_filter
 
 POOL = images(3)
 LABELS = np.array([[[0, 0], [1, 1]], [[2, 2], [2, 2]]], np.uint8)
@@ -27,7 +27,7 @@ def shard(tmp_path):
 
 
 def judge(shard, tmp_path, score, share=0.0):
-    section = SemanticFilter(alarms="off", alarm_factor=4, score=score, min_confident=share)
+    section = open_filter(SemanticFilter, score=score, min_confident=share)
     return PixelRule(CATEGORIES, section, 2).judge(shard, tmp_path / "silver")
 
 
