@@ -58,4 +58,4 @@ def fused(
     if not all(joint.masks):
         sides = boxes[:, 2:] - boxes[:, :2]
         joint = replace(joint, boxes_xyxy=boxes, areas=sides.prod(axis=1))
-    return joint[np.argsort(-joint.scores, kind="stable")]
+    return joint[np.lexsort((joint.category_ids, -joint.scores))]

@@ -53,7 +53,7 @@ FAULTS = [
     (
         "a threshold under the floor",
         {"filter__score": 0.01},
-        "filter.score 0.01 is under pseudo_label.score_floor 0.05",
+        "filter.score or hide_score 0.01 is under pseudo_label.score_floor 0.05",
     ),
     (
         "shards that cut batches",
@@ -82,6 +82,32 @@ FAULTS = [
         "train: batch_size and gold_share must leave a process both gold and silver, not 8 and 0",
     ),
     ("endless warm-up", {"train__warmup_iterations": 10_000}, "train: warmup_iterations must be"),
+    (
+        "a precision that is not told",
+        {"filter__auto": {"aim": "precision", "at": None}},
+        "filter.auto: `at` is for the aims precision and share, which need it",
+    ),
+    (
+        "a precision above 1",
+        {"filter__auto": {"aim": "precision", "at": 1.2}},
+        "filter.auto: a precision is 1 at most",
+    ),
+    (
+        "a limit to doubt where nothing is in doubt",
+        {"filter__min_sure": 0.5},
+        "filter: min_sure and max_hidden_area need hide_score",
+    ),
+    (
+        "hidden from below the floor",
+        {"filter__hide_score": 0.01},
+        "filter.score or hide_score 0.01 is under pseudo_label.score_floor 0.05",
+    ),
+    (
+        "no room for silver in a later round",
+        {"train__gold_share": [0.5, 0.99]},
+        "must leave a process both gold and silver, not 8 and 0",
+    ),
+    ("no teacher", {"pseudo_label__teachers": []}, "pseudo_label.teachers"),
     ("a machine too many", {"train__launcher__machine_rank": 2}, "machine_rank must be below"),
 ]
 
@@ -145,7 +171,7 @@ def test_every_task_has_schedules(tmp_path, task):
     ids=["a list", "a ramp", "a class"],
 )
 def test_no_round_of_a_schedule_may_be_under_the_floor(tmp_path, score):
-    with pytest.raises(ParamsError, match=r"filter.score 0.01 is under"):
+    with pytest.raises(ParamsError, match=r"filter.score or hide_score 0.01 is under"):
         load_params(changed(tmp_path, filter__score=score))
 
 
@@ -161,3 +187,23 @@ def test_a_schedule_has_no_threshold_before_its_round_is_known(tmp_path):
     section = load_params(changed(tmp_path, filter__score=[0.7, 0.5])).filter
     with pytest.raises(TypeError, match="before in_round"):
         section.threshold  # noqa: B018
+
+
+GOLD_SHARES = [
+    ("a number", 0.25, [(2, 6)] * 4),
+    ("a list", [0.25, 0.5], [(2, 6), (2, 6), (4, 4), (4, 4)]),
+    ("a ramp", {"start": 0.25, "end": 0.75, "rounds": 3}, [(2, 6), (2, 6), (4, 4), (6, 2)]),
+]
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [it[1:] for it in GOLD_SHARES], ids=[it[0] for it in GOLD_SHARES]
+)
+def test_silver_may_weigh_less_from_round_to_round(tmp_path, share, expected):
+    params = load_params(changed(tmp_path, train__gold_share=share))
+    assert [params.in_round(it).train.images_a_step for it in (0, 1, 2, 3)] == expected
+
+
+def test_gold_alone_at_the_end(tmp_path):
+    train = load_params(changed(tmp_path, train__gold_only_share=0.25)).train
+    assert (train.iterations, train.mixed_iterations) == (400, 300)

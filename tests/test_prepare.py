@@ -260,3 +260,38 @@ def test_a_few_copies_are_told_without_a_warning(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "1 images left pool: copy of test; 2 stay" in said
     assert "warning" not in said
+
+
+def tuned(root, output, **changes):
+    prepare(root, output, DETECTION, splitting(**changes), 0)
+    return {
+        split: set(read_coco(output / split / FILE).images.file_names.tolist())
+        for split in ("gold", "val", "tuning", "test", "pool")
+    }
+
+
+def test_a_part_of_val_is_set_aside_for_thresholds(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=4, val=8, test=2)
+    whole = tuned(root, tmp_path / "whole")
+    parts = tuned(root, tmp_path / "parts", tuning_share=0.5)
+    assert (len(parts["val"]), len(parts["tuning"]), len(whole["tuning"])) == (4, 4, 0)
+    assert parts["val"] | parts["tuning"] == whole["val"]
+    assert not parts["val"] & parts["tuning"]
+    assert all(parts[split] == whole[split] for split in ("gold", "test", "pool"))
+
+
+def test_val_split_off_gold_is_split_again_and_folds_split_it_alike(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=16)
+    parts = tuned(root, tmp_path / "parts", tuning_share=0.5)
+    assert (len(parts["gold"]), len(parts["val"]), len(parts["tuning"])) == (12, 2, 2)
+    root = raw_root(tmp_path / "with_val", gold_count=8, val=8)
+    none = tuned(root, tmp_path / "none", tuning_share=0.5)
+    fold = tuned(root, tmp_path / "fold", tuning_share=0.5, folds=4, fold=2)
+    assert fold["tuning"] == none["tuning"]
+    assert len(fold["gold"]) == 6
+
+
+def test_a_val_of_one_image_stays_whole(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=4, val=1)
+    parts = tuned(root, tmp_path / "parts", tuning_share=0.5)
+    assert (len(parts["val"]), len(parts["tuning"])) == (1, 0)

@@ -2,7 +2,7 @@ import numpy as np
 import orjson
 import pytest
 
-from pseudolabel.errors import DataError, SilverError
+from pseudolabel.errors import DataError, ParamsError, SilverError
 from pseudolabel.files import read_json, write_json
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco, write_coco
@@ -206,3 +206,97 @@ def test_mean_scores_are_those_of_what_was_kept(tmp_path, prepared):
     report = orjson.loads((tmp_path / "silver" / "report.json").read_bytes())
     scores = tables.read_shards(tmp_path / "silver").scores
     assert report["mean_score"] == pytest.approx(scores.mean(), abs=1e-5)
+
+
+def with_tuning(tmp_path, prepared, found):
+    """Tuning images 21 to 40, each with the objects that its sure predictions are of."""
+    sure = found[found.scores >= 0.6]
+    rows = zip(sure.image_ids, sure.category_ids, sure.boxes_xyxy, strict=True)
+    truth = builders.gold([(int(it), int(kind), box.tolist()) for it, kind, box in rows])
+    images = builders.images(20, first_id=21, height=100)
+    write_coco(prepared / "tuning" / FILE, Dataset(images, truth, builders.CATEGORIES))
+    for number in range(5):
+        begin = 21 + number * SHARD
+        own = found[(found.image_ids >= begin) & (found.image_ids < begin + SHARD)]
+        tables.write_shard(tables.shard_path(tmp_path / "predictions" / "tuning", number), own)
+
+
+def many(seed=0):
+    found = builders.random_predictions(np.random.default_rng(seed), 400, 20)
+    found.image_ids[:] += 20
+    return found
+
+
+def test_thresholds_are_those_that_divide_right_from_wrong_on_tuning(tmp_path, prepared):
+    write_predictions(tmp_path / "predictions", some_predictions())
+    with_tuning(tmp_path, prepared, many())
+    section = SECTION.model_copy(update={"score": "auto", "nms_iou": 1.0})
+    make_silver(tmp_path, prepared, section)
+    report = read_json(tmp_path / "silver" / "report.json")
+    for name in ("disc", "rod", "star"):
+        chosen = report["tuning"]["classes"][name]
+        assert chosen["threshold"] == pytest.approx(0.6, abs=0.05)
+        assert chosen["f1"] > 0.9
+    assert report["tuning"]["images"] == 20
+    silver = tables.read_shards(tmp_path / "silver")
+    assert 0.5 < silver.scores.min() < 0.7
+    assert (tmp_path / "silver" / "thresholds.csv").exists()
+    assert (tmp_path / "silver" / "reliability.csv").exists()
+
+
+def test_calibrated_silver_says_how_often_it_is_right(tmp_path, prepared):
+    write_predictions(tmp_path / "predictions", some_predictions())
+    with_tuning(tmp_path, prepared, many())
+    plain = SECTION.model_copy(update={"score": 0.3})
+    make_silver(tmp_path, prepared, plain.model_copy(update={"calibrate": True}))
+    report = read_json(tmp_path / "silver" / "report.json")
+    assert report["tuning"]["temperature"] < 0.5
+    found = some_predictions()
+    silver = tables.read_shards(tmp_path / "silver")
+    # Right above 0.6 and wrong below: bold scores, and the same order.
+    assert silver.scores.max() > found.scores.max()
+
+
+def test_auto_needs_images_to_choose_by(tmp_path, prepared):
+    write_predictions(tmp_path / "predictions", some_predictions())
+    with pytest.raises(ParamsError, match=r"prepare\.tuning_share above 0"):
+        make_silver(tmp_path, prepared, SECTION.model_copy(update={"score": "auto"}))
+    assert not (tmp_path / "silver").exists()
+
+
+def test_a_damaged_tuning_image_stops(tmp_path, prepared):
+    write_predictions(tmp_path / "predictions", some_predictions())
+    with_tuning(tmp_path, prepared, many())
+    shard = tables.shard_path(tmp_path / "predictions" / "tuning", 0)
+    tables.write_shard(shard, tables.read_shard(shard), ["0021.png"])
+    with pytest.raises(DataError, match="0021.png: expected an image that can be decoded"):
+        make_silver(tmp_path, prepared, SECTION.model_copy(update={"score": "auto"}))
+
+
+def test_rounds_are_compared_label_by_label(tmp_path, prepared):
+    found = some_predictions()
+    write_predictions(tmp_path / "1" / "predictions", found)
+    make_silver(tmp_path / "1", prepared)
+    write_predictions(tmp_path / "2" / "predictions", found)
+    before = tmp_path / "1" / "silver"
+    make_silver(tmp_path / "2", prepared, before=before)
+    same = read_json(tmp_path / "2" / "silver" / "report.json")["agreement_with_round_before"]
+    assert same["share"] == 1
+    moved = found[np.arange(len(found))]
+    moved.boxes_xyxy[::2] += 60
+    write_predictions(tmp_path / "3" / "predictions", moved)
+    make_silver(tmp_path / "3", prepared, before=before)
+    less = read_json(tmp_path / "3" / "silver" / "report.json")["agreement_with_round_before"]
+    assert 0.3 < less["share"] < 0.7
+    assert less["compared"] == same["compared"]
+
+
+def test_hidden_objects_are_merged_as_crowds(tmp_path, prepared):
+    write_predictions(tmp_path / "predictions", some_predictions())
+    make_silver(tmp_path, prepared, SECTION.model_copy(update={"score": 0.7, "hide_score": 0.3}))
+    _, silver = merged(tmp_path, prepared)
+    scores = {0: [], 1: []}
+    for row in silver["annotations"]:
+        scores[row["iscrowd"]].append(row["score"])
+    assert min(scores[0]) >= 0.7 > max(scores[1])
+    assert min(scores[1]) >= 0.3

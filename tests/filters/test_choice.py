@@ -87,30 +87,29 @@ def test_quotas_are_those_of_the_plain_loop(seed, most):
     assert chosen.tolist() == expected.tolist()
 
 
-@pytest.fixture
-def pool(tmp_path):
+def prepare(folder):
     """Prepared data with a pool of 11 to 20."""
-    folder = tmp_path / "prepared"
-    nothing = Annotations.empty()
     write_coco(folder / "gold" / FILE, builders.dataset(4))
     for split, count in (("pool", 10), ("tuning", 0)):
         images = builders.images(count, first_id=11)
-        write_coco(folder / split / FILE, Dataset(images, nothing, builders.CATEGORIES))
+        write_coco(folder / split / FILE, Dataset(images, Annotations.empty(), builders.CATEGORIES))
     return folder
 
 
-def predict(folder, found, write=tables.write_shard, size=4):
-    """Shards of what is found on the images 11 to 20."""
-    for number, begin in enumerate(range(11, 21, size)):
-        own = (found.image_ids >= begin) & (found.image_ids < begin + size)
-        if write is tables.write_probabilities:
-            write(
-                tables.shard_path(folder, number),
-                Probabilities(found.image_ids[own], found.values[own]),
-            )
-        else:
-            write(tables.shard_path(folder, number), found[own])
-    write_json(folder / tables.TEACHER, {"round": 1, "weights": "feed", "shard_images": size})
+@pytest.fixture
+def pool(tmp_path):
+    return prepare(tmp_path / "prepared")
+
+
+SHARDS = [np.arange(11, 15), np.arange(15, 19), np.arange(19, 21)]
+
+
+def predict(folder, found):
+    """Shards of the boxes found on the images 11 to 20."""
+    for number, ids in enumerate(SHARDS):
+        own = np.isin(found.image_ids, ids)
+        tables.write_shard(tables.shard_path(folder, number), found[own])
+    write_json(folder / tables.TEACHER, {"round": 1, "weights": "feed", "shard_images": 4})
 
 
 def boxes(seed=0, count=80):
@@ -169,17 +168,14 @@ def test_counts_add_up_whatever_is_chosen(tmp_path_factory, seed, score, share, 
 @given(st.integers(0, 2**31), st.floats(0.1, 0.8), st.floats(0.1, 0.8))
 def test_raising_a_threshold_adds_nothing_to_the_top_share(tmp_path_factory, seed, one, other):
     tmp_path = tmp_path_factory.mktemp("silver")
-    for split, count in (("gold", 0), ("pool", 10), ("tuning", 0)):
-        images = builders.images(count, first_id=11)
-        whole = Dataset(images, Annotations.empty(), builders.CATEGORIES)
-        write_coco(tmp_path / "prepared" / split / FILE, whole)
+    folder = prepare(tmp_path / "prepared")
     predict(tmp_path / "predictions", boxes(seed))
     found = []
     for score in sorted((one, other)):
         section = builders.open_filter(
             ObjectFilter, score=score, hide_score=0.1, nms_iou=0.6, top_share=0.5, min_sure=0.1
         )
-        silver, _ = silver_of(tmp_path, tmp_path / "prepared", section)
+        silver, _ = silver_of(tmp_path, folder, section)
         found.append(set(silver.scores[~silver.crowds].tolist()))
     assert found[1] <= found[0]
 
@@ -187,11 +183,10 @@ def test_raising_a_threshold_adds_nothing_to_the_top_share(tmp_path_factory, see
 def test_a_class_of_images_keeps_the_surest(tmp_path, pool):
     values = np.full((10, 3), 0.05, np.float32)
     values[np.arange(10), np.arange(10) % 2] = np.linspace(0.5, 0.9, 10)
-    predict(
-        tmp_path / "predictions",
-        Probabilities(np.arange(11, 21), values),
-        tables.write_probabilities,
-    )
+    predict(tmp_path / "predictions", Annotations.empty())
+    for number, ids in enumerate(SHARDS):
+        found = Probabilities(ids, values[ids - 11])
+        tables.write_probabilities(tables.shard_path(tmp_path / "predictions", number), found)
     section = builders.open_filter(Filter, max_per_class=2)
     silver, report = silver_of(tmp_path, pool, section, IMAGES)
     assert silver.image_ids.tolist() == [17, 18, 19, 20]
@@ -205,8 +200,7 @@ def test_stability_decides_where_it_was_measured(tmp_path, pool):
     section = builders.open_filter(ObjectFilter, top_share=0.3, reliability="stability")
     with pytest.raises(ParamsError, match=r"not measured: set pseudo_label\.stability"):
         silver_of(tmp_path, pool, section)
-    for number, begin in enumerate((11, 15, 19)):
-        ids = np.arange(begin, min(begin + 4, 21))
+    for number, ids in enumerate(SHARDS):
         shard = tables.shard_path(tmp_path / "predictions", number)
         tables.write_stabilities(shard, ids, (ids % 10 / 10).astype(np.float32))
     silver, report = silver_of(tmp_path, pool, section)

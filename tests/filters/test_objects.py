@@ -118,7 +118,6 @@ def test_the_order_of_rows_does_not_matter(seed, section):
 
 
 BANDS = [
-    ("below both", 0.3, 0.4, [], []),
     ("between them", 0.7, 0.4, [0, 1], [2, 3]),
     ("no band", 0.7, None, [0, 1], []),
     ("the low one above the high one", 0.5, 0.9, [0, 1, 2, 3], []),

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pseudolabel.errors import ParamsError
 from pseudolabel.filters.pixels import PixelRule
@@ -77,14 +79,48 @@ def test_an_image_without_a_confident_pixel_goes_whatever_the_share(shard, tmp_p
 
 def test_the_report_counts_pixels_by_class(shard, tmp_path):
     report = judge(shard, tmp_path, 0.5, share=0.5).counts.report(CATEGORIES)
-    assert report["pixels"] == {
-        "in": 8,
-        "in_by_class": {"disc": 2, "rod": 2, "star": 4},
-        "out": 2,
-        "out_by_class": {"disc": 1, "rod": 1, "star": 0},
-        "dropped": {
-            "score": {"disc": 1, "rod": 1, "star": 3},
-            "min_confident": {"disc": 0, "rod": 0, "star": 1},
-        },
+    pixels = report["pixels"]
+    assert pixels["in_by_class"] == {"disc": 2, "rod": 2, "star": 4}
+    assert pixels["out_by_class"] == {"disc": 1, "rod": 1, "star": 0}
+    assert pixels["dropped"]["score"] == {"disc": 1, "rod": 1, "star": 3}
+    assert pixels["dropped"]["min_confident"] == {"disc": 0, "rod": 0, "star": 1}
+    assert (pixels["in"], pixels["out"]) == (8, 2)
+    dropped = report["images"]["dropped"]
+    assert {name: count for name, count in dropped.items() if count} == {
+        "unreadable": 1,
+        "min_confident": 1,
     }
-    assert report["images"]["dropped"] == {"unreadable": 1, "min_confident": 1}
+
+
+def test_a_temperature_makes_confidences_milder(shard, tmp_path):
+    section = open_filter(SemanticFilter, score=0.7)
+    judged = PixelRule(CATEGORIES, section, 2, temperature=2.0).judge(shard, tmp_path / "silver")
+    # 204 of 255 are 0.8, of odds 4: their square root is 2, a confidence of two thirds.
+    assert silver_map(tmp_path, 1) == [[0, 255], [255, 255]]
+    assert judged.reliabilities[0] == pytest.approx((1 + 0.5 + 0.667 + 0.25) / 4, abs=0.01)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_raising_a_threshold_never_adds_a_pixel(tmp_path_factory, one, other):
+    tmp_path = tmp_path_factory.mktemp("maps")
+    folder = tmp_path / "predictions"
+    rng = np.random.default_rng(int(one * 1e6))
+    labels, sure = (
+        rng.integers(0, 3, (3, 6, 6), np.uint8),
+        rng.integers(0, 256, (3, 6, 6), np.uint8),
+    )
+    found = LabelMaps(POOL.ids, list(labels), list(sure))
+    rows = write_prediction_maps(folder, found, category_ids_of(CATEGORIES), 2)
+    shard = tables.Shard(tables.shard_path(folder, 0), POOL)
+    tables.write_shard(shard.path, rows)
+    kept = []
+    for score in sorted((one, other)):
+        judged = judge(shard, tmp_path, score)
+        assert judged.counts.dropped.sum() + judged.counts.kept.sum() == 108
+        mine = np.zeros((3, 6, 6), bool)
+        for row, reason in enumerate(judged.image_reasons):
+            if reason < 0:
+                mine[row] = read_map(map_path(tmp_path / "silver", row + 1)) != 255
+        kept.append(mine)
+    assert not (kept[1] & ~kept[0]).any()

@@ -1,0 +1,144 @@
+"""Hidden objects: out of sight in training, and so never pushed down as background."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
+from scipy.special import logit
+
+from pseudolabel.boxes import iou_matrix
+from pseudolabel.engines.adapters.hiding import HideCrowds
+from pseudolabel.engines.predicting import TrainedModel
+from pseudolabel.engines.training import train
+from pseudolabel.formats.coco import FILE, read_coco, write_coco
+from pseudolabel.prepare import prepare
+from pseudolabel.records import Dataset
+from pseudolabel.tasks import TASKS
+from tests.builders import splitting, write_json
+from tests.engines.conftest import tiny_params
+from tests.engines.finding import find_all
+
+BOXES = [[10, 10, 30, 30], [20, 20, 50, 50], [60, 60, 70, 70]]
+
+
+def loaded(crowds, with_masks=False):
+    image = np.random.default_rng(0).integers(0, 255, (80, 100, 3), np.uint8)
+    results = {
+        "img": image,
+        "gt_bboxes": HorizontalBoxes(torch.tensor(BOXES, dtype=torch.float32)),
+        "gt_bboxes_labels": np.array([0, 1, 2]),
+        "gt_ignore_flags": np.array(crowds, bool),
+    }
+    if with_masks:
+        pixels = np.zeros((3, 80, 100), np.uint8)
+        for number in range(3):
+            pixels[number, number] = 1
+        results["gt_masks"] = BitmapMasks(pixels, 80, 100)
+    return results
+
+
+def test_hidden_boxes_are_filled_with_the_mean_colour_and_others_stay_visible():
+    before = loaded([True, False, False])
+    after = HideCrowds().transform(dict(before))
+    mean = before["img"].mean(axis=(0, 1)).round()
+    assert (after["img"][10:20, 10:30] == mean).all()
+    changed = (after["img"] != before["img"]).any(axis=2)
+    assert not changed[20:50, 20:50].any()
+    assert not changed[30:].any()
+    assert after["gt_bboxes"].tensor.tolist() == BOXES[1:]
+    assert after["gt_bboxes_labels"].tolist() == [1, 2]
+    assert after["gt_ignore_flags"].tolist() == [False, False]
+
+
+def test_masks_of_hidden_objects_go_with_them():
+    after = HideCrowds().transform(loaded([False, True, False], with_masks=True))
+    assert after["gt_masks"].masks.any(axis=2).argmax(axis=1).tolist() == [0, 2]
+
+
+def test_an_image_without_doubt_stays_as_it_is():
+    before = loaded([False] * 3)
+    assert HideCrowds().transform(before)["img"] is before["img"]
+
+
+SIDE = 96
+COUNT = 24
+
+
+def scenes(root):
+    """Images of two discs and two squares each, on noise; every object is labelled."""
+    rng = np.random.default_rng(0)
+    annotations = []
+    (root / "images").mkdir(parents=True)
+    for image in range(1, COUNT + 1):
+        pixels = rng.integers(0, 60, (SIDE, SIDE, 3), np.uint8)
+        for place, corner in enumerate(rng.permutation(4)):
+            x, y = (
+                int(it) for it in rng.integers(4, 20, 2) + 48 * np.array(divmod(int(corner), 2))
+            )
+            if place < 2:
+                cv2.circle(pixels, (x + 10, y + 10), 10, (40, 200, 240), -1)
+            else:
+                cv2.rectangle(pixels, (x, y), (x + 19, y + 19), (240, 120, 60), -1)
+            annotations.append((image, 1 + place // 2, [x, y, 20, 20]))
+        cv2.imwrite(str(root / "images" / f"{image:02d}.png"), pixels)
+    categories = [{"id": 1, "name": "disc"}, {"id": 2, "name": "square"}]
+    for split, ids in (("gold", range(1, 21)), ("val", range(21, COUNT))):
+        rows = [
+            {
+                "id": number,
+                "image_id": image,
+                "category_id": kind,
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+            }
+            for number, (image, kind, (x1, y1, x2, y2)) in enumerate(annotations, start=1)
+            if image in ids
+        ]
+        images = [
+            {"id": it, "file_name": f"{it:02d}.png", "width": SIDE, "height": SIDE} for it in ids
+        ]
+        whole = {"images": images, "annotations": rows, "categories": categories}
+        write_json(root / f"{split}.json", whole)
+
+
+def mean_logit(model, root, dataset, section):
+    """The mean logit of the best score that each square gets."""
+    found = find_all(TrainedModel([model], root / "images", section), dataset.images)
+    squares = dataset.annotations[dataset.annotations.category_ids == 2]
+    best = []
+    for image, box in zip(squares.image_ids, squares.boxes_xyxy, strict=True):
+        own = found[(found.image_ids == image) & (found.category_ids == 2)]
+        at_place = iou_matrix(own.boxes_xyxy, box[None])[:, 0] > 0.5
+        best.append(own.scores[at_place].max(initial=section.score_floor))
+    return float(logit(np.array(best)).mean())
+
+
+@pytest.mark.slow
+def test_class_logits_of_hidden_objects_are_not_pushed_down(tmp_path):
+    root, prepared = tmp_path / "raw", tmp_path / "prepared"
+    scenes(root)
+    prepare(root, prepared, TASKS["detection"], splitting(), 0)
+    labelled = read_coco(prepared / "gold" / FILE)
+    schedule = {"iterations": 150, "batch_size": 4, "warmup_iterations": 10}
+    schedule |= {"checkpoint_every": 50, "augmentations": [], "ema_momentum": None}
+    params = tiny_params(root, train=schedule)
+    train(prepared, prepared, tmp_path / "teacher", params)
+    start = mean_logit(tmp_path / "teacher", root, labelled, params.evaluate)
+    # As silver would have it: the teacher is sure of discs, and in doubt about every square.
+    rows, after = labelled.annotations, {}
+    squares = rows.category_ids == 2
+    hidden = rows[np.arange(len(rows))]
+    hidden.crowds[squares] = True
+    weights = {"weights": str(tmp_path / "teacher" / "weights.pth")}
+    further = tiny_params(root, train=schedule | {"iterations": 60}, model=weights)
+    for name, annotations in (("hidden", hidden), ("dropped", rows[~squares])):
+        data = tmp_path / name
+        write_coco(data / "gold" / FILE, Dataset(labelled.images, annotations, labelled.categories))
+        train(data, prepared, tmp_path / f"{name}_model", further)
+        model = tmp_path / f"{name}_model"
+        after[name] = mean_logit(model, root, labelled, params.evaluate)
+    print(f"logits of squares: {start:.2f} before, then {after}")
+    assert start > -1
+    assert after["hidden"] > start - 0.5
+    assert after["dropped"] < start - 2
