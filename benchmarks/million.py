@@ -3,9 +3,9 @@
     python -m benchmarks.million                 # one million images, as in docs/benchmarks.md
     python -m benchmarks.million --images 20000  # a quick look
 
-Generates the predictions, filters and merges them as the stages do, and prints seconds and peak
-memory of each step; then filters and merges a share of the same images by the plain loop over
-images that notebooks use, and says what it would need for all of them.
+Generates the predictions, filters and merges them as the stages do with every filter on, and prints
+seconds and peak memory of each step; then filters and merges a share of the same images by the
+plain loop over images that notebooks use, and says what it would need for all of them.
 """
 
 from __future__ import annotations
@@ -17,30 +17,45 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from pseudolabel.datasets import TUNING
 from pseudolabel.files import write_json
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco, write_coco
 from pseudolabel.merge import merge
 from pseudolabel.params.detection import ObjectFilter
 from pseudolabel.records import Annotations, Category, Dataset, Images
-from pseudolabel.silver import write_silver
+from pseudolabel.silver import REPORT, write_silver
 from pseudolabel.tasks import TASKS
 
 CATEGORIES = tuple(Category(number, f"class {number}") for number in range(1, 6))
-SECTION = ObjectFilter(
-    alarms="warn",
-    alarm_factor=4,
-    score=0.4,
-    nms_iou=0.6,
-    min_side=4,
-    edge_margin=0,
-    min_boxes=1,
-    max_boxes=100,
+SECTION = ObjectFilter.model_validate(
+    {
+        "alarms": "warn",
+        "alarm_factor": 4,
+        "score": "auto",
+        "auto": {"aim": "f1", "at": None},
+        "calibrate": True,
+        "reliability": "score",
+        "top_share": 0.9,
+        "max_per_class": 1_500_000,
+        "hide_score": 0.15,
+        "min_sure": 0.2,
+        "max_hidden_area": 0.5,
+        "nms_iou": 0.6,
+        "min_side": 4,
+        "edge_margin": 0,
+        "min_boxes": 1,
+        "max_boxes": 100,
+    }
 )
+LOOP_SCORE = 0.4
+"""The threshold of the plain loop, which has no other filters than score, sides, edge and NMS."""
+TUNING_IMAGES = 2_000
 SHARD_IMAGES = 20_000
 WIDTH, HEIGHT = 640, 480
 BOXES = 20
@@ -49,21 +64,34 @@ LOOPED = 20_000
 
 
 def generate(folder: Path, count: int) -> None:
-    """Write a pool of `count` images, a small gold set and 20 predictions an image."""
-    names = [f"{number:07d}.jpg" for number in range(1, count + 101)]
-    ids = range(1, count + 101)
+    """Write a pool of `count` images, a small gold set, tuning and 20 predictions an image.
+
+    The silver of a round before is the pool's predictions of a score of 0.5 and more.
+    """
+    names = [f"{number:07d}.jpg" for number in range(1, count + TUNING_IMAGES + 101)]
+    ids = range(1, len(names) + 1)
     images = Images.build(ids, names, [WIDTH] * len(ids), [HEIGHT] * len(ids))
-    pool, gold = images[:count], images[count:]
-    empty = Annotations.empty()
-    write_coco(folder / "prepared" / "pool" / FILE, Dataset(pool, empty, CATEGORIES))
-    write_coco(folder / "prepared" / "gold" / FILE, Dataset(gold, empty, CATEGORIES))
+    pool, tuning, gold = images[:count], images[count:-100], images[-100:]
     rng = np.random.default_rng(0)
+    predictions, before = folder / "predictions", folder / "before"
+    guessed = predictions_of(rng, tuning.ids)
+    tables.write_shard(tables.shard_path(predictions / TUNING, 0), guessed)
+    true = guessed[rng.random(len(guessed)) < guessed.scores]
+    true = replace(true, ids=np.arange(1, len(true) + 1), rounds=np.zeros(len(true), np.int16))
+    empty = Annotations.empty()
+    for split, part, rows in (("pool", pool, empty), ("gold", gold, empty), (TUNING, tuning, true)):
+        write_coco(folder / "prepared" / split / FILE, Dataset(part, rows, CATEGORIES))
+    amounts = np.zeros(len(CATEGORIES), np.int64)
     for number, begin in enumerate(range(0, count, SHARD_IMAGES)):
-        shard = pool.ids[begin : begin + SHARD_IMAGES]
-        path = tables.shard_path(folder / "predictions", number)
-        tables.write_shard(path, predictions_of(rng, shard))
-    teacher = {"round": 1, "weights": "generated", "images": count, "shard_images": SHARD_IMAGES}
-    write_json(folder / "predictions" / tables.TEACHER, teacher)
+        found = predictions_of(rng, pool.ids[begin : begin + SHARD_IMAGES])
+        tables.write_shard(tables.shard_path(predictions, number), found)
+        kept = found[found.scores >= 0.5]
+        tables.write_shard(tables.shard_path(before, number), kept)
+        amounts += np.bincount(kept.category_ids - 1, minlength=len(CATEGORIES))
+    teacher = {"round": 2, "weights": "generated", "images": count, "shard_images": SHARD_IMAGES}
+    write_json(predictions / tables.TEACHER, teacher)
+    counts = dict(zip([it.name for it in CATEGORIES], amounts.tolist(), strict=True))
+    write_json(before / REPORT, {"annotations": {"out_by_class": counts}, "mean_score": 0.7})
 
 
 def predictions_of(rng: np.random.Generator, image_ids: np.ndarray) -> Annotations:
@@ -78,7 +106,7 @@ def predictions_of(rng: np.random.Generator, image_ids: np.ndarray) -> Annotatio
     classes[1::2] = classes[::2]
     boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
     scores = rng.beta(1.2, 1.2, count).astype(np.float32)
-    return Annotations.predicted(np.repeat(image_ids, BOXES), classes, boxes, scores, 1)
+    return Annotations.predicted(np.repeat(image_ids, BOXES), classes, boxes, scores, 2)
 
 
 def measured(job: Callable[..., None], *arguments: object) -> tuple[float, float]:
@@ -86,9 +114,10 @@ def measured(job: Callable[..., None], *arguments: object) -> tuple[float, float
     queue: multiprocessing.Queue[tuple[float, float]] = multiprocessing.Queue()
     process = multiprocessing.Process(target=report, args=(queue, job, *arguments))
     process.start()
-    result = queue.get()
     process.join()
-    return result
+    if process.exitcode:
+        raise SystemExit(f"{job.__name__} failed")
+    return queue.get()
 
 
 def report(queue: multiprocessing.Queue, job: Callable[..., None], *arguments: object) -> None:
@@ -101,9 +130,8 @@ def report(queue: multiprocessing.Queue, job: Callable[..., None], *arguments: o
 
 def run_filter(folder: Path) -> None:
     """Filter as the stage does."""
-    rule = TASKS["detection"].make_rule
-    predictions, silver = folder / "predictions", folder / "silver"
-    write_silver(folder / "prepared", predictions, None, silver, SECTION, rule)
+    names = ("prepared", "predictions", "before", "silver")
+    write_silver(*(folder / name for name in names), SECTION, TASKS["detection"].filtering)
 
 
 def run_merge(folder: Path) -> None:
@@ -154,7 +182,7 @@ def keep_of_image(
     kept: list[tuple[list[float], float, int]] = []
     for box, score, category_id in sorted(rows, key=lambda row: -row[1]):
         x1, y1, x2, y2 = box
-        if score < SECTION.score or min(x2 - x1, y2 - y1) < SECTION.min_side:
+        if score < LOOP_SCORE or min(x2 - x1, y2 - y1) < SECTION.min_side:
             continue
         if x1 <= 0 or y1 <= 0 or x2 >= WIDTH or y2 >= HEIGHT:
             continue
@@ -199,9 +227,10 @@ def main() -> None:
             f"plain loop over {looped:,} images: {seconds:.1f} s, peak memory {memory:.2f} GB; "
             f"at that rate {seconds * scale:.0f} s for all"
         )
-        report_file = folder / "silver" / "report.json"
-        kept = json.loads(report_file.read_text())["annotations"]["out"]
-        print(f"kept {kept:,} boxes; merged file {size_gb(folder / 'merged'):.2f} GB")
+        silver = json.loads((folder / "silver" / REPORT).read_text())["annotations"]
+        hidden = sum(silver["hidden_by_class"].values())
+        size = size_gb(folder / "merged")
+        print(f"kept {silver['out']:,} boxes, hid {hidden:,}; merged file {size:.2f} GB")
 
 
 def size_gb(folder: Path) -> float:
