@@ -184,13 +184,7 @@ class TrainedModel:
 
     def predict(self, images: Images, first: int = 0) -> Iterator[Predictions]:
         """Yield the predictions of images from row `first` on, batch by batch, in order."""
-        loader = DataLoader(
-            ImageFiles(images, first, self.root, self.pipelines),
-            batch_size=self.batch_size,
-            num_workers=self.workers,
-            collate_fn=collate,
-        )
-        for views, count, unreadable in loader:
+        for views, count, unreadable in self.loader(images, first):
             if not views:
                 yield Predictions(None, count, unreadable)
             else:
@@ -199,6 +193,15 @@ class TrainedModel:
                 found = self.forward(self.looks, views)
                 yield Predictions(found, count, unreadable, self.stability(found, views, readable))
             first += count
+
+    def loader(self, images: Images, first: int) -> DataLoader[Any]:
+        """Return what reads images from row `first` on, batch by batch, for every look."""
+        return DataLoader(
+            ImageFiles(images, first, self.root, self.pipelines),
+            batch_size=self.batch_size,
+            num_workers=self.workers,
+            collate_fn=collate,
+        )
 
     def forward(self, looks: Sequence[Planned], views: list[Any]) -> Found:
         """Return what models find in one batch, given once for each pipeline."""

@@ -1,16 +1,24 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
+from pseudolabel import masks
 from pseudolabel.engines.adapter import RowsWriter
+from pseudolabel.engines.checkpoints import load_weights
 from pseudolabel.engines.labelling import label_missing_shards, label_pool
 from pseudolabel.engines.predicting import Predictions, TrainedModel
+from pseudolabel.engines.training import train
+from pseudolabel.errors import ModelError
+from pseudolabel.files import hash_file
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.records import Annotations
@@ -162,3 +170,124 @@ def test_killed_labelling_keeps_its_shards(root, prepared, model, tmp_path):
         for folder in (tmp_path / "whole", tmp_path / "rounds" / "1" / "predictions")
     )
     assert same_rows(in_one_go, in_two)
+
+
+def test_tuning_is_labelled_beside_the_pool(root, prepared, model, tmp_path):
+    data = tmp_path / "prepared"
+    shutil.copytree(prepared, data)
+    shutil.rmtree(data / "tuning")
+    shutil.copytree(data / "val", data / "tuning")
+    label_pool(data, model, tmp_path / "predictions", 1, tiny_params(root))
+    found = tables.read_shards(tmp_path / "predictions" / "tuning")
+    ids = read_coco(data / "val" / FILE).images.ids
+    assert len(found)
+    assert set(found.image_ids) <= set(ids)
+    pool = tables.read_shards(tmp_path / "predictions")
+    assert not set(pool.image_ids) & set(ids)
+
+
+TASKS = [
+    "detection",
+    "semantic",
+    "classification",
+    pytest.param("instance", marks=pytest.mark.slow),
+]
+LONGER = {"iterations": 60, "ema_momentum": None}
+"""What a tiny model of masks needs before any has a pixel."""
+
+
+@pytest.mark.parametrize("any_task", TASKS, indirect=True)
+def test_stability_is_told_for_every_image(any_task, tmp_path):
+    schedule = {"snapshots": 2} | (LONGER if any_task.task == "instance" else {})
+    prepared, model = any_task.prepared, tmp_path / "model"
+    train(prepared, prepared, model, any_task.params(train=schedule))
+    last, earlier = load_weights(model / "weights.pth"), load_weights(model / "earlier_2.pth")
+    assert any(not torch.equal(last[name], earlier[name]) for name in last)
+    if any_task.task != "instance":
+        assert hash_file(model / "weights.pth") == hash_file(any_task.model / "weights.pth")
+    label_pool(prepared, model, tmp_path / "plain", 1, any_task.params())
+    pool = read_coco(prepared / "pool" / FILE).images
+    for kind in ("checkpoints", "flip"):
+        folder = tmp_path / kind
+        label_pool(prepared, model, folder, 1, any_task.params(pseudo_label={"stability": kind}))
+        ids, values = tables.read_stabilities(folder)
+        assert ids.tolist() == pool.ids.tolist()
+        assert ((values >= 0) & (values <= 1 + 1e-6)).all()
+        # A comparison with itself would give 1 or 0 throughout.
+        assert len(np.unique(values)) > 2
+        # What is compared changes nothing about what is found.
+        shards = zip(
+            tables.shard_paths(folder), tables.shard_paths(tmp_path / "plain"), strict=True
+        )
+        assert all(one.read_bytes() == other.read_bytes() for one, other in shards)
+
+
+def test_checkpoints_that_were_not_kept_are_missed(root, prepared, model, tmp_path):
+    params = tiny_params(root, pseudo_label={"stability": "checkpoints"})
+    with pytest.raises(ModelError, match=r"found none: set train\.snapshots"):
+        label_pool(prepared, model, tmp_path / "predictions", 1, params)
+
+
+def seen_in_a_mirror(any_task, model, tmp_path):
+    """What is found in a mirrored view, put back, and in mirrored files, put back by hand."""
+    pool = read_coco(any_task.prepared / "pool" / FILE).images[:3]
+    for name in pool.file_names:
+        pixels = cv2.imread(str(any_task.root / "images" / name))
+        cv2.imwrite(str(tmp_path / name), pixels[:, ::-1])
+    section = any_task.params().pseudo_label
+    mirrored = TrainedModel([model], any_task.root / "images", section, stability="flip")
+    views = next(iter(mirrored.loader(pool, 0)))[0]
+    found = mirrored.forward(mirrored.other_looks[0], views)
+    return found, find_all(TrainedModel([model], tmp_path, section), pool)
+
+
+def test_boxes_seen_in_a_mirror_are_put_back(trained_tasks, tmp_path):
+    task = trained_tasks("detection")
+    found, by_hand = seen_in_a_mirror(task, task.model, tmp_path)
+    assert len(found)
+    expected = by_hand.boxes_xyxy[:, [2, 1, 0, 3]] * (-1, 1, -1, 1) + (96, 0, 96, 0)
+    assert found.boxes_xyxy == pytest.approx(expected, abs=1e-3)
+    assert found.scores == pytest.approx(by_hand.scores, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_masks_seen_in_a_mirror_are_put_back(trained_tasks, tmp_path):
+    task = trained_tasks("instance")
+    train(task.prepared, task.prepared, tmp_path / "longer", task.params(train=LONGER))
+    found, by_hand = seen_in_a_mirror(task, tmp_path / "longer", tmp_path)
+    assert len(found)
+    pixels, mirrored = (masks.decode(it.masks, 80, 96) for it in (found, by_hand))
+    assert np.array_equal(pixels, mirrored[:, :, ::-1])
+
+
+def test_models_of_other_sizes_label_together(root, prepared, model, tmp_path):
+    params = tiny_params(root, model={"image_size": [64, 64]})
+    train(prepared, prepared, tmp_path / "small", params)
+    pool = read_coco(prepared / "pool" / FILE).images[:4]
+    section = params.pseudo_label
+    joint, one, other = (
+        find_all(TrainedModel(folders, root / "images", section), pool)
+        for folders in ([model, tmp_path / "small"], [model], [tmp_path / "small"])
+    )
+    assert len(joint)
+    assert not same_rows(joint, one)
+    assert joint.scores.max() <= max(one.scores.max(), other.scores.max()) + 1e-6
+    teachers = [str(model), str(tmp_path / "small")]
+    params = tiny_params(root, pseudo_label={"teachers": teachers})
+    label_pool(prepared, tmp_path / "nobody", tmp_path / "predictions", 1, params)
+    record = json.loads((tmp_path / "predictions" / tables.TEACHER).read_text())
+    assert len(record["weights_of_each"]) == 2
+
+
+def test_teachers_that_are_no_models_or_of_other_classes_are_refused(
+    root, prepared, model, tmp_path
+):
+    params = tiny_params(root, pseudo_label={"teachers": [str(tmp_path / "nobody")]})
+    with pytest.raises(ModelError, match="nobody: expected a model folder"):
+        label_pool(prepared, model, tmp_path / "predictions", 1, params)
+    shutil.copytree(model, tmp_path / "other")
+    config = tmp_path / "other" / "config.json"
+    config.write_text(config.read_text().replace('"rod"', '"stick"'))
+    params = tiny_params(root, pseudo_label={"teachers": [str(model), str(tmp_path / "other")]})
+    with pytest.raises(ModelError, match="expected the task and classes of"):
+        label_pool(prepared, model, tmp_path / "predictions", 1, params)

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -76,6 +78,46 @@ def test_gold_and_silver_are_drawn_at_the_ratio_asked_for(root, prepared, tmp_pa
     assert drawn.count("silver") == 18
     record = json.loads((tmp_path / "student" / "training.json").read_text())
     assert record["data"]["silver"]["images"] == 10
+
+
+def drawn_by(monkeypatch, data, prepared, output, params):
+    """The sources of all images that a training takes, in order."""
+    drawn = []
+    original = CocoDataset.prepare_data
+
+    def noted(self, index):
+        drawn.append((Path(self.ann_file).parent.name, self.get_data_info(index)["img_path"]))
+        return original(self, index)
+
+    monkeypatch.setattr(CocoDataset, "prepare_data", noted)
+    train(data, prepared, output, params)
+    return drawn
+
+
+def test_a_last_part_is_trained_on_gold_alone(root, prepared, tmp_path, monkeypatch):
+    data = silver_beside(prepared, tmp_path / "merged", root)
+    params = tiny_params(root, train={"batch_size": 4, "gold_only_share": 0.5})
+    drawn = drawn_by(monkeypatch, data, prepared, tmp_path / "student", params)
+    sources = [source for source, _ in drawn]
+    # Six batches of four: half of each, then gold alone.
+    assert sources[:12].count("silver") == 6
+    assert sources[12:] == ["gold"] * 12
+
+
+def test_images_of_rare_classes_come_more_often(root, prepared, tmp_path, monkeypatch):
+    gold = read_coco(prepared / "gold" / FILE)
+    rare = gold.images.ids[0]
+    rows = gold.annotations
+    rows = rows[(rows.category_ids != 3) | (rows.image_ids == rare)]
+    rows = replace(rows, category_ids=np.where(rows.image_ids == rare, 3, 1).astype(np.int32))
+    shutil.copytree(prepared, tmp_path / "prepared")
+    write_coco(tmp_path / "prepared" / "gold" / FILE, replace(gold, annotations=rows))
+    params = tiny_params(root, train={"iterations": 21, "oversample_threshold": 0.5})
+    folder = tmp_path / "prepared"
+    drawn = drawn_by(monkeypatch, folder, prepared, tmp_path / "model", params)
+    # One image of six shows it, so it comes twice of seven: the square root of 0.5 * 6 is 1.7.
+    name = gold.images.file_names[0]
+    assert (len(drawn), sum(path.endswith(name) for _, path in drawn)) == (42, 12)
 
 
 def write_params(root, folder, **changes):
