@@ -6,9 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
+from pseudolabel.boxes import iou_matrix
+from pseudolabel.engines import labelling
 from pseudolabel.engines.cross_fit import cross_fit
 from pseudolabel.engines.evaluating import evaluate
-from pseudolabel.engines.labelling import fold_teachers
+from pseudolabel.engines.labelling import teachers_of
 from pseudolabel.engines.predicting import TrainedModel
 from pseudolabel.engines.training import train
 from pseudolabel.errors import DataError, ModelError
@@ -165,20 +167,27 @@ def test_missing_folds_are_told(prepared, model, tmp_path, numbers):
         read_folds(tmp_path / "models")
 
 
-def test_teachers_are_the_folds_champions_of_one_model_that_saw_no_val(prepared, model, tmp_path):
+def test_teachers_are_the_folds_champions_of_one_model_that_saw_no_val(
+    prepared, model, tmp_path, monkeypatch
+):
     models = tmp_path / "models"
     for number in (0, 1):
         keep_fold(models, number, model, prepared)
-    assert fold_teachers(models, prepared) == [models / str(it) / "champion" for it in (0, 1)]
+    monkeypatch.setattr(labelling, "MODELS", models)
+    champion = tmp_path / "champion"
+    folders = [models / str(it) / "champion" for it in (0, 1)]
+    assert teachers_of("folds", champion, prepared) == folders
+    assert teachers_of("champion", champion, prepared) == [champion]
     config = models / "1" / "champion" / "config.json"
     config.write_text(config.read_text().replace("96", "64"))
     with pytest.raises(ModelError, match="expected the model of fold 0, found another"):
-        fold_teachers(models, prepared)
+        teachers_of("folds", champion, prepared)
     keep_fold(models, 1, model, prepared)
     say_it_saw("test", prepared, models / "1" / "champion")
-    expected = "the champion of fold 1: expected a model that has not seen test, found one trained"
-    with pytest.raises(DataError, match=expected):
-        fold_teachers(models, prepared)
+    expected = "1/champion: expected a model that has not seen test, found one trained"
+    for wanted in ("folds", folders):
+        with pytest.raises(DataError, match=expected):
+            teachers_of(wanted, champion, prepared)
 
 
 def found_by(data, folders):
@@ -221,16 +230,13 @@ def test_a_model_beside_itself_finds_what_it_finds_alone(any_task, tmp_path):
     params = any_task.params(train={"iterations": 60, "ema_momentum": None})
     train(any_task.prepared, any_task.prepared, tmp_path / "longer", params)
     alone, twice = (found_by(any_task, [tmp_path / "longer"] * it) for it in (1, 2))
-    known = {
-        (int(image), int(kind), *np.round(box, 3).tolist()): float(score)
-        for image, kind, box, score in zip(
-            alone.image_ids, alone.category_ids, alone.boxes_xyxy, alone.scores, strict=True
-        )
-    }
-    assert len(twice)
-    for image, kind, box, score in zip(
-        twice.image_ids, twice.category_ids, twice.boxes_xyxy, twice.scores, strict=True
-    ):
-        key = (int(image), int(kind), *np.round(box, 3).tolist())
-        assert known[key] == pytest.approx(score)
+    assert 0 < len(twice) <= len(alone)
+    # Joining may put a model's own neighbours together: each is there, or one that overlaps it.
+    for row in range(len(alone)):
+        own = twice[
+            (twice.image_ids == alone.image_ids[row])
+            & (twice.category_ids == alone.category_ids[row])
+        ]
+        assert iou_matrix(alone.boxes_xyxy[row : row + 1], own.boxes_xyxy).max() > 0.4
+    assert twice.scores.max() <= alone.scores.max() + 1e-6
     assert all(bool(it) == (any_task.task == "instance") for it in twice.masks)

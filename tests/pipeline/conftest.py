@@ -39,7 +39,7 @@ LENIENT = {
     "classification": {
         "sample": {"gold": 24, "val": 12},
         "train": {"iterations": 60, "batch_size": 8},
-        "filter": {"score": 0.1},
+        "filter": {"score": "auto"},
     },
 }
 STAGE = re.compile(r"^Running stage '(?:[\w/]+\.yaml:)?([\w@]+)'", re.MULTILINE)
