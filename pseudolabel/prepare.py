@@ -26,7 +26,7 @@ from pseudolabel.tasks.task import Task
 MANY = 0.1
 """Share of a split, as near-duplicates that left it, from which on a warning is due."""
 HELD_OUT = "held_out"
-"""The split of a fold of gold, where the raw data has a val of its own."""
+"""The split of a fold of gold; without a val in the raw data, val and tuning are its parts."""
 TRAINED_ON = "gold", "pool"
 
 
@@ -36,7 +36,7 @@ class Prepared:
 
     Attributes:
         splits: gold, val, tuning, test and pool; test and tuning may have no images. With folds
-            and with a val of its own, there is also held_out, the fold not to learn from.
+            there is also held_out, the fold not to learn from.
         report: what was read, split off and taken out, as JSON values.
     """
 
@@ -117,7 +117,10 @@ def prepare_splits(raw: RawData, likeness: Likeness, section: Prepare, seed: int
     gold = without_twins(gold, "gold", measured, likeness, taken)
     if raw.val is None or section.folds is not None:
         gold, part = split_off(gold, likeness, section, rng)
-        measured["val" if raw.val is None else HELD_OUT] = part
+        if raw.val is None:
+            measured["val"] = part
+        if section.folds is not None:
+            measured[HELD_OUT] = part
     measured |= val_in_two(measured["val"], likeness, section.tuning_share, seed)
     pool = Dataset(raw.pool, Annotations.empty(), gold.categories)
     pool = without_twins(pool, "pool", measured, likeness, taken)

@@ -295,3 +295,11 @@ def test_a_val_of_one_image_stays_whole(tmp_path):
     root = raw_root(tmp_path / "raw", gold_count=4, val=1)
     parts = tuned(root, tmp_path / "parts", tuning_share=0.5)
     assert (len(parts["val"]), len(parts["tuning"])) == (1, 0)
+
+
+def test_a_fold_is_held_out_whole_though_its_val_is_in_two(tmp_path):
+    root = raw_root(tmp_path / "raw", gold_count=16)
+    parts = tuned(root, tmp_path / "out", tuning_share=0.5, folds=4, fold=1)
+    held_out = read_coco(tmp_path / "out" / "held_out" / FILE).images.file_names.tolist()
+    assert set(held_out) == parts["val"] | parts["tuning"]
+    assert (len(parts["val"]), len(parts["tuning"]), len(parts["gold"])) == (2, 2, 12)
