@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import xlog1py, xlogy
 
 from pseudolabel.files import write_csv
-from pseudolabel.params.sections import Auto, Filter
+from pseudolabel.params.filtering import Auto, Filter
 from pseudolabel.quality import Trials, quality
 from pseudolabel.temperature import NEAREST
 

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import orjson
 
-from pseudolabel.params.sections import Filter, Prepare
+from pseudolabel.params.filtering import Filter
+from pseudolabel.params.sections import Prepare
 from pseudolabel.records import Annotations, Category, Dataset, Images
 
 CATEGORIES = (Category(1, "disc"), Category(2, "rod"), Category(3, "star"))

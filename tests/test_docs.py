@@ -52,7 +52,7 @@ def test_every_task_sets_what_is_left_to_it_and_nothing_else():
         for section, keys in PARAMS.items()
         if isinstance(keys, dict)
         for key, value in keys.items()
-        if value == "default"
+        if value == "default" or (isinstance(value, dict) and "default" in value.values())
     }
     said = {
         (section, key) for it in DEFAULTS.values() for section, keys in it.items() for key in keys

@@ -18,7 +18,8 @@ LAYERS = [
     {"boxes", "masks", "model_folder", "pairs", "params", "files", "temperature"},
     {"formats"},
     {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver", "alarms"}
-    | {"datasets", "distributions", "folds", "leaks", "votes", "quality", "stability", "tuning"},
+    | {"datasets", "distributions", "folds", "leaks", "votes", "quality", "stability", "tuning"}
+    | {"pool", "silver_record"},
     {"drawing", "pages", "imports", "mending"},
     {"tasks", "data_report", "audit"},
     {"prepare", "experiments"},

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pseudolabel.params.sections import Auto, Filter
+from pseudolabel.params.filtering import Auto, Filter
 from pseudolabel.quality import Trials
 from pseudolabel.temperature import tempered, tempered_probabilities
 from pseudolabel.tuning import GRID, Curve, best_temperature, reliability, tune

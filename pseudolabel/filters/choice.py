@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.params.sections import Filter
+from pseudolabel.params.filtering import Filter
 from pseudolabel.records import Annotations
 
 

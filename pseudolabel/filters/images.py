@@ -19,7 +19,7 @@ from pseudolabel.filters.counts import (
 )
 from pseudolabel.formats import tables
 from pseudolabel.formats.tables import Shard
-from pseudolabel.params.sections import Filter
+from pseudolabel.params.filtering import Filter
 from pseudolabel.quality import Trials, image_trials
 from pseudolabel.records import (
     Annotations,

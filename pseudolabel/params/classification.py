@@ -6,12 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pseudolabel.params.sections import (
-    Params,
-    PseudoLabel,
-    Train,
-    Views,
-)
+from pseudolabel.params.sections import Params, PseudoLabel, Views
+from pseudolabel.params.training import Train
 
 
 class ClassificationTrain(Train):

@@ -6,18 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pseudolabel.params.sections import (
-    Count,
-    Filter,
-    Params,
-    Predict,
-    PseudoLabel,
-    Share,
-    Some,
-    Threshold,
-    Views,
-    Within,
-)
+from pseudolabel.params.base import Count, Share, Some, Threshold, Within
+from pseudolabel.params.filtering import Filter
+from pseudolabel.params.sections import Params, Predict, PseudoLabel, Views
 
 
 class ObjectLabel(PseudoLabel):

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pseudolabel.params.base import Share
 from pseudolabel.params.detection import ObjectFilter, ObjectParams
-from pseudolabel.params.sections import Share
 
 
 class InstanceFilter(ObjectFilter):

@@ -6,14 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pseudolabel.params.sections import (
-    Above,
-    Filter,
-    Params,
-    PseudoLabel,
-    Share,
-    Views,
-)
+from pseudolabel.params.base import Above, Share
+from pseudolabel.params.filtering import Filter
+from pseudolabel.params.sections import Params, PseudoLabel, Views
 
 
 class SemanticLabel(PseudoLabel):

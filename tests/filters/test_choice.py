@@ -13,7 +13,7 @@ from pseudolabel.filters.objects import BOXES
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, write_coco
 from pseudolabel.params.detection import ObjectFilter
-from pseudolabel.params.sections import Filter
+from pseudolabel.params.filtering import Filter
 from pseudolabel.records import Annotations, Dataset, Probabilities
 from pseudolabel.silver import write_silver
 from tests import builders

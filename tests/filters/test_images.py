@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pseudolabel.filters.images import ImageRule
 from pseudolabel.formats import tables
-from pseudolabel.params.sections import Filter
+from pseudolabel.params.filtering import Filter
 from pseudolabel.records import Probabilities
 from tests.builders import CATEGORIES, images, open_filter
 
