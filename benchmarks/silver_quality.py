@@ -182,6 +182,7 @@ def measured(task: Task, silver: Path, truth: Truth) -> dict[str, Any]:
     return row
 
 
+MEANS_HEAD = ["means", "precision", "recall", "f1", "macro_f1", "labels", "images", "as_background"]
 UNITS = ("annotations", "pixels", "labels")
 
 
@@ -213,14 +214,16 @@ def main() -> None:
     task = TASKS[params.task]
     with true_labels(params.data.root, task) as truth:
         rows = list(by_means(params, task, truth) if arguments.means else by_round(task, truth))
-    head = list(max(rows, key=len))
+    head = MEANS_HEAD if arguments.means else list(rows[0])
+    head = [name for name in head if any(name in row for row in rows)]
     print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
     for row in rows:
         print(f"| {' | '.join(shown(row.get(name, '')) for name in head)} |")
     if arguments.csv:
         new = not arguments.csv.exists()
         with arguments.csv.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, ["data", *head], lineterminator="\n")
+            columns = ["data", *(MEANS_HEAD if arguments.means else head)]
+            writer = csv.DictWriter(stream, columns, lineterminator="\n")
             if new:
                 writer.writeheader()
             writer.writerows({"data": params.data.root.name} | row for row in rows)

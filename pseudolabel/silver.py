@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pseudolabel.alarms import Amounts, alarms_of
 from pseudolabel.datasets import TUNING
@@ -18,6 +19,8 @@ from pseudolabel.silver_record import agreement, gold_amounts, said_of_scores
 from pseudolabel.tuning import tune
 
 REPORT = "report.json"
+TOLD = 10
+"""Thresholds that are printed; the report has all."""
 
 
 def write_silver(
@@ -72,6 +75,7 @@ def write_silver(
         alarms = alarms_of(silver, others, names, section.alarm_factor)
         write_json(aside / REPORT, report | {"alarms": alarms, "tuning": tuning})
         write_json(aside / tables.TEACHER, teacher)
+    print(said_of(report, rule.reasons.unit, section))
     refuse_useless(pool.counts, dataset, output)
     raise_alarms(alarms, section.alarms)
 
@@ -118,6 +122,20 @@ def raise_alarms(alarms: list[str], wanted: str) -> None:
         raise SilverError("; ".join(alarms) + " (filter.alarms: warn lets this pass)")
     for alarm in alarms if wanted == "warn" else []:
         print(f"warning: {alarm}")
+
+
+def said_of(report: dict[str, Any], unit: str, section: Filter) -> str:
+    """Return in words how much silver there is, and by which thresholds."""
+    counts, images = report[unit], report["images"]
+    hidden = sum(counts["hidden_by_class"].values())
+    said = f"silver: {counts['out']:,} of {counts['in']:,} {unit} kept, "
+    said += f"{hidden:,} hidden, " if hidden else ""
+    said += f"on {images['out']:,} of {images['in']:,} images; "
+    if not isinstance(section.threshold, dict):
+        return f"{said}threshold {section.threshold}"
+    values = [f"{name} {value}" for name, value in section.threshold.items()]
+    more = [f"and {len(values) - TOLD} more"] if len(values) > TOLD else []
+    return f"{said}thresholds: {', '.join(values[:TOLD] + more)}"
 
 
 def refuse_useless(counts: Counts, pool: Dataset, output: Path) -> None:

@@ -227,7 +227,7 @@ def many(seed=0):
     return found
 
 
-def test_thresholds_are_those_that_divide_right_from_wrong_on_tuning(tmp_path, prepared):
+def test_thresholds_are_those_that_divide_right_from_wrong_on_tuning(tmp_path, prepared, capsys):
     write_predictions(tmp_path / "predictions", some_predictions())
     with_tuning(tmp_path, prepared, many())
     section = SECTION.model_copy(update={"score": "auto", "nms_iou": 1.0})
@@ -238,6 +238,10 @@ def test_thresholds_are_those_that_divide_right_from_wrong_on_tuning(tmp_path, p
         assert chosen["threshold"] == pytest.approx(0.6, abs=0.05)
         assert chosen["f1"] > 0.9
     assert report["tuning"]["images"] == 20
+    rod = report["tuning"]["classes"]["rod"]["threshold"]
+    said = capsys.readouterr().out
+    assert f"silver: {report['annotations']['out']} of 60 annotations kept, on " in said
+    assert f", rod {rod}, " in said
     silver = tables.read_shards(tmp_path / "silver")
     assert 0.5 < silver.scores.min() < 0.7
     assert (tmp_path / "silver" / "thresholds.csv").exists()
