@@ -105,8 +105,7 @@ def tuned(
         expected = "an image that can be decoded"
         raise DataError([Fault(name, "", expected, "a damaged file") for name in unreadable])
     trials = filtering.trials(shards, truth, prepared / TUNING, section)
-    names = [category.name for category in truth.categories]
-    chosen, report = tune(trials, names, section, output)
+    chosen, report = tune(trials, truth.categories, section, output)
     if section.score == "auto":
         section = section.model_copy(update={"score": chosen.thresholds})
     return section, chosen.temperature, report | {"images": len(truth.images)}

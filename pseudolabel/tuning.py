@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,10 @@ from scipy.optimize import minimize_scalar
 from scipy.special import xlog1py, xlogy
 
 from pseudolabel.files import write_csv
+from pseudolabel.filters.counts import thresholds_of
 from pseudolabel.params.filtering import Auto, Filter
 from pseudolabel.quality import Trials, quality
+from pseudolabel.records import Category
 from pseudolabel.temperature import NEAREST
 
 GRID = np.round(np.arange(0, 1.0001, 0.01), 2)
@@ -34,16 +38,14 @@ class Curve:
     """What each threshold of GRID would give.
 
     Attributes:
-        precision: (k,) share of right ones among the labels kept.
-        recall: (k,) share of what there is to find.
-        f1: (k,) their harmonic mean.
-        share: (k,) labels kept for each one there is to find.
+        hits: (k,) how much of what is kept is right.
+        given: (k,) how much is kept.
+        truths: (k,) how much there is to find, the same throughout.
     """
 
-    precision: NDArray[np.float64]
-    recall: NDArray[np.float64]
-    f1: NDArray[np.float64]
-    share: NDArray[np.float64]
+    hits: NDArray[np.float64]
+    given: NDArray[np.float64]
+    truths: NDArray[np.float64]
 
     @classmethod
     def of(cls, trials: Trials, temperature: float, classes: NDArray[np.bool_]) -> Curve:
@@ -54,12 +56,16 @@ class Curve:
         # A threshold keeps its equals; scores are float32, and so must the thresholds be.
         first = np.searchsorted(scores[order], GRID.astype(np.float32))
         amounts = trials.amounts[rows][order]
-        given = above(amounts, first)
-        hits = above(amounts * trials.hits[rows][order], first)
         truths = np.full(len(GRID), trials.truths[classes].sum())
-        precision, recall, f1 = quality(hits, given, truths)
-        share = np.divide(given, truths, out=np.zeros_like(given), where=truths > 0)
-        return cls(precision, recall, f1, share)
+        return cls(above(amounts * trials.hits[rows][order], first), above(amounts, first), truths)
+
+    @property
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        """Precision, recall, F1, and the labels kept for each one there is to find, (k,) each."""
+        precision, recall, f1 = quality(self.hits, self.given, self.truths)
+        nothing = np.zeros_like(self.given)
+        share = np.divide(self.given, self.truths, out=nothing, where=self.truths > 0)
+        return {"precision": precision, "recall": recall, "f1": f1, "share": share}
 
     def best(self, wanted: Auto) -> int:
         """Return which of GRID is wanted.
@@ -67,19 +73,22 @@ class Curve:
         For a precision, the lowest that reaches it, or else the one that comes nearest; for a
         share, the one that comes nearest; for F1, the middle of those that are as good as the best.
         """
+        values = self.values
         if wanted.at is None:
-            good = np.flatnonzero(self.f1 >= AS_GOOD * self.f1.max())
+            good = np.flatnonzero(values["f1"] >= AS_GOOD * values["f1"].max())
             return int(good[len(good) // 2])
         if wanted.aim == "precision":
-            reached = np.flatnonzero(self.precision >= wanted.at)
-            return int(reached[0] if len(reached) else self.precision.argmax())
-        return int(np.abs(self.share - wanted.at).argmin())
+            reached = np.flatnonzero(values["precision"] >= wanted.at)
+            return int(reached[0] if len(reached) else values["precision"].argmax())
+        return int(np.abs(values["share"] - wanted.at).argmin())
 
-    def at(self, index: int) -> dict[str, float]:
-        """Return the values at one threshold."""
-        values = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
-        values["share"] = self.share
-        return {name: round(float(column[index]), 4) for name, column in values.items()}
+    def __getitem__(self, at: int) -> Curve:
+        """Return the curve of one threshold alone."""
+        return Curve(self.hits[[at]], self.given[[at]], self.truths[[at]])
+
+    def __add__(self, other: Curve) -> Curve:
+        """Return two curves of other labels taken together."""
+        return Curve(self.hits + other.hits, self.given + other.given, self.truths + other.truths)
 
 
 def above(amounts: NDArray[np.float64], first: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -95,7 +104,7 @@ class Tuned:
 
     Attributes:
         temperature: of the scores; 1 leaves them as they are.
-        thresholds: of each class by name.
+        thresholds: of each class by name, as they were chosen or given.
     """
 
     temperature: float
@@ -103,50 +112,77 @@ class Tuned:
 
 
 def tune(
-    trials: Trials, names: Sequence[str], section: Filter, output: Path
+    trials: Trials, categories: Sequence[Category], section: Filter, output: Path
 ) -> tuple[Tuned, dict[str, object]]:
     """Choose a threshold for each class, and write the curves that it was chosen from.
 
     Args:
         trials: the teacher's labels on images that it never saw.
-        names: of the classes.
-        section: what is aimed at, and whether scores get a temperature first.
+        categories: the classes.
+        section: the thresholds or what they aim at, and whether scores get a temperature first.
         output: the folder to write thresholds.csv and reliability.csv to.
 
     Returns:
         What was chosen, and JSON values that say how good it is on these images.
+
+    Raises:
+        ParamsError: thresholds are given by class, and not for every class or for unknown ones.
     """
-    wanted = section.auto
+    names = [category.name for category in categories]
     temperature = best_temperature(trials) if section.calibrate else 1.0
     everyone = np.ones(len(names), bool)
     together = Curve.of(trials, temperature, everyone)
-    curves = {"all classes": (together, together.best(wanted))}
-    few = trials.truths < FEWEST
-    for index, name in enumerate(names):
-        curve = Curve.of(trials, temperature, everyone & (np.arange(len(names)) == index))
-        curves[name] = curve, curves["all classes"][1] if few[index] else curve.best(wanted)
-    write_curves(output / CURVES, curves)
-    before, after = reliability(trials, 1.0), reliability(trials, temperature)
-    write_csv(
-        output / RELIABILITY,
-        [{"scores": "as given"} | row for row in before]
-        + [{"scores": "scaled"} | row for row in (after if section.calibrate else [])],
-    )
-    chosen = {name: round(float(GRID[at]), 2) for name, (_, at) in curves.items()}
-    classes = {name: {"threshold": chosen[name], **it.at(at)} for name, (it, at) in curves.items()}
-    report: dict[str, object] = {"temperature": temperature, "classes": classes}
-    report["too_few_to_tell"] = [name for name, rare in zip(names, few, strict=True) if rare]
-    return Tuned(temperature, {name: chosen[name] for name in names}), report
+    curves = {
+        name: Curve.of(trials, temperature, np.arange(len(names)) == index)
+        for index, name in enumerate(names)
+    }
+    few = [name for name, truths in zip(names, trials.truths, strict=True) if truths < FEWEST]
+    if section.score == "auto":
+        of_all = together.best(section.auto)
+        rows = {
+            name: of_all if name in few else curve.best(section.auto)
+            for name, curve in curves.items()
+        }
+        thresholds = {name: round(float(GRID[row]), 2) for name, row in rows.items()}
+    else:
+        given = thresholds_of(section.threshold, categories).tolist()
+        thresholds = {name: round(value, 6) for name, value in zip(names, given, strict=True)}
+        rows = {name: int(np.abs(GRID - value).argmin()) for name, value in thresholds.items()}
+    write_curves(output / CURVES, {"all classes": together} | curves, rows)
+    write_reliability(output / RELIABILITY, trials, temperature, section.calibrate)
+    taken = {name: curve[rows[name]] for name, curve in curves.items()}
+    report: dict[str, object] = {
+        "temperature": temperature,
+        "too_few_to_tell": few,
+        "together": rounded(reduce(add, taken.values())),
+        "classes": {name: {"threshold": thresholds[name]} | rounded(taken[name]) for name in names},
+    }
+    return Tuned(temperature, thresholds), report
 
 
-def write_curves(path: Path, curves: dict[str, tuple[Curve, int]]) -> None:
-    """Write every curve, a row for each class and threshold."""
-    rows = [
-        {"class": name, "threshold": float(GRID[row]), "chosen": int(row == at)} | curve.at(row)
-        for name, (curve, at) in curves.items()
-        for row in range(len(GRID))
-    ]
-    write_csv(path, rows)
+def rounded(curve: Curve, at: int = 0) -> dict[str, float]:
+    """Return the values at one threshold of a curve, to four places."""
+    return {name: round(float(column[at]), 4) for name, column in curve.values.items()}
+
+
+def write_curves(path: Path, curves: Mapping[str, Curve], rows: Mapping[str, int]) -> None:
+    """Write every curve, a row for each class and threshold, those that are taken marked."""
+    lines = []
+    for name, curve in curves.items():
+        values = curve.values
+        for row, threshold in enumerate(GRID.tolist()):
+            line = {"class": name, "threshold": threshold, "chosen": int(rows.get(name) == row)}
+            line |= {key: round(float(column[row]), 4) for key, column in values.items()}
+            lines.append(line)
+    write_csv(path, lines)
+
+
+def write_reliability(path: Path, trials: Trials, temperature: float, calibrated: bool) -> None:
+    """Write the bins of the reliability plot, before and after scores are scaled."""
+    lines = [{"scores": "as given"} | row for row in reliability(trials, 1.0)]
+    if calibrated:
+        lines += [{"scores": "scaled"} | row for row in reliability(trials, temperature)]
+    write_csv(path, lines)
 
 
 def best_temperature(trials: Trials) -> float:
