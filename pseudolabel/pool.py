@@ -81,21 +81,17 @@ def judge_shards(
                 progress.update()
         progress.close()
     left, reasons, reliabilities = (np.concatenate(it) for it in zip(*parts, strict=True))
-    joined = (np.concatenate([getattr(it, name) for it in labels]) for name in LABEL_COLUMNS)
     return Pool(
         [output / shard.path.name for shard in shards],
         starts,
         left,
         reasons,
         reliabilities,
-        Labels(*joined),
+        Labels.concatenate(labels),
         np.concatenate([shard.images.ids for shard in shards]),
         ids,
         counts,
     )
-
-
-LABEL_COLUMNS = ("image_rows", "classes", "counts")
 
 
 def choose_images(pool: Pool, predictions: Path, section: Filter, output: Path) -> Pool:

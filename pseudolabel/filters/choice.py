@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,14 @@ class Labels:
         cells = (image_rows * wide + classes)[~silver.crowds]
         cells, counts = np.unique(cells, return_counts=True)
         return cls(cells // wide, cells % wide, counts)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Labels]) -> Labels:
+        """Return the rows of all parts, in order."""
+        columns = (
+            np.concatenate([getattr(it, field.name) for it in parts]) for field in fields(cls)
+        )
+        return cls(*columns)
 
 
 def top_share(
