@@ -66,22 +66,44 @@ def test_the_report_has_the_reasons_of_masks():
     assert dropped["min_area"] == {"disc": 1, "rod": 0, "star": 0}
 
 
+def random_masks(seed, count=30):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for _ in range(count):
+        x, y, width, height = rng.integers(1, 40, 4).tolist()
+        image, kind = rng.integers(1, 4, 2).tolist()
+        rows.append((image, kind, (x, y, x + width, y + height), float(rng.random())))
+    return masked(rows, rng.random(count))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_the_order_of_rows_does_not_matter(seed, overlap, high, low):
+    found = random_masks(seed)
+    shuffled = np.random.default_rng(seed).permutation(len(found))
+    section = {"max_overlap": overlap, "score": high, "hide_score": low, "nms_iou": 0.6}
+    outcomes = [
+        sorted(zip(silver.scores.tolist(), silver.crowds.tolist(), strict=True))
+        for silver in (run(it, **section).silver for it in (found, found[shuffled]))
+    ]
+    assert outcomes[0] == outcomes[1]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_raising_the_score_never_adds_a_mask(seed, overlap, one, other):
+    found = random_masks(seed)
+    kept = []
+    for score in sorted((one, other)):
+        silver = run(found, max_overlap=overlap, score=score, hide_score=0.2, nms_iou=0.6).silver
+        kept.append(set(silver.scores[~silver.crowds].tolist()))
+    assert kept[1] <= kept[0]
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1), st.integers(1, 400))
 def test_counts_add_up_to_the_input(seed, overlap, steady, area):
-    rng = np.random.default_rng(seed)
-    rows = []
-    for _ in range(30):
-        x, y, width, height = rng.integers(1, 40, 4).tolist()
-        rows.append(
-            (
-                int(rng.integers(1, 4)),
-                int(rng.integers(1, 4)),
-                (x, y, x + width, y + height),
-                float(rng.random()),
-            )
-        )
-    found = masked(rows, rng.random(30))
+    found = random_masks(seed)
     judged = run(found, max_overlap=overlap, min_stability=steady, min_area=area, min_boxes=2)
     counts = judged.counts
     assert counts.dropped.sum() + counts.kept.sum() == 30

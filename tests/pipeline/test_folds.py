@@ -87,4 +87,4 @@ def test_folds_that_saw_val_may_not_label(queued):
     path.write_text(json.dumps(record))
     options = ["-S", "pseudo_label.teachers=folds", "-S", "round=1"]
     said = queued.run("dvc", "exp", "run", *options, fails=True)
-    assert "the champion of fold 0: expected a model that has not seen val" in said
+    assert "folds/models/0/champion: expected a model that has not seen val" in said
