@@ -223,7 +223,7 @@ def main() -> None:
         new = not arguments.csv.exists()
         with arguments.csv.open("a", newline="", encoding="utf-8") as stream:
             columns = ["data", *(MEANS_HEAD if arguments.means else head)]
-            writer = csv.DictWriter(stream, columns, lineterminator="\n")
+            writer = csv.DictWriter(stream, columns, extrasaction="ignore", lineterminator="\n")
             if new:
                 writer.writeheader()
             writer.writerows({"data": params.data.root.name} | row for row in rows)
