@@ -14,7 +14,7 @@ from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.params.filtering import Filter
 from pseudolabel.pool import choose_images, judge_shards
-from pseudolabel.records import Dataset
+from pseudolabel.records import Category, Dataset
 from pseudolabel.silver_record import agreement, gold_amounts, said_of_scores
 from pseudolabel.tuning import tune
 
@@ -61,23 +61,26 @@ def write_silver(
         reasons = [rule.reasons.images[it] if it >= 0 else "" for it in pool.image_reasons]
         decisions = aside / tables.DECISIONS
         tables.write_decisions(decisions, pool.ids, pool.left, pool.reliabilities, reasons)
-        names = [category.name for category in dataset.categories]
+        report = pool.counts.report(dataset.categories) | {"tuning": tuning}
+        report |= said_of_scores(aside, rule.reasons, dataset.categories)
         others = [gold_amounts(prepared / "gold", rule.reasons)]
-        report = pool.counts.report(dataset.categories)
-        scores = said_of_scores(aside, rule.reasons, dataset.categories)
-        report |= scores
         if before is not None:
-            unit = rule.reasons.unit
-            earlier = read_json(before / REPORT)
-            others.append(Amounts.of_report("the round before", earlier, unit, names))
+            others.append(amounts_before(before, rule.reasons.unit, dataset.categories))
             report["agreement_with_round_before"] = agreement(aside, before, filtering)
-        silver = Amounts("silver", pool.counts.kept, scores["mean_score"])
-        alarms = alarms_of(silver, others, names, section.alarm_factor)
-        write_json(aside / REPORT, report | {"alarms": alarms, "tuning": tuning})
+        silver = Amounts("silver", pool.counts.kept, report["mean_score"])
+        names = [category.name for category in dataset.categories]
+        report["alarms"] = alarms_of(silver, others, names, section.alarm_factor)
+        write_json(aside / REPORT, report)
         write_json(aside / tables.TEACHER, teacher)
     print(said_of(report, rule.reasons.unit, section))
     refuse_useless(pool.counts, dataset, output)
-    raise_alarms(alarms, section.alarms)
+    raise_alarms(report["alarms"], section.alarms)
+
+
+def amounts_before(silver: Path, unit: str, categories: tuple[Category, ...]) -> Amounts:
+    """Return how much of each class the silver of the round before had."""
+    names = [category.name for category in categories]
+    return Amounts.of_report("the round before", read_json(silver / REPORT), unit, names)
 
 
 def tuned(

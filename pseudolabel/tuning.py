@@ -139,15 +139,12 @@ def tune(
     few = [name for name, truths in zip(names, trials.truths, strict=True) if truths < FEWEST]
     if section.score == "auto":
         of_all = together.best(section.auto)
-        rows = {
-            name: of_all if name in few else curve.best(section.auto)
-            for name, curve in curves.items()
-        }
-        thresholds = {name: round(float(GRID[row]), 2) for name, row in rows.items()}
+        best = [of_all if name in few else it.best(section.auto) for name, it in curves.items()]
+        given = GRID[best].round(2).tolist()
     else:
-        given = thresholds_of(section.threshold, categories).tolist()
-        thresholds = {name: round(value, 6) for name, value in zip(names, given, strict=True)}
-        rows = {name: int(np.abs(GRID - value).argmin()) for name, value in thresholds.items()}
+        given = thresholds_of(section.threshold, categories).round(6).tolist()
+    thresholds = {name: round(value, 6) for name, value in zip(names, given, strict=True)}
+    rows = {name: int(np.abs(GRID - value).argmin()) for name, value in thresholds.items()}
     write_curves(output / CURVES, {"all classes": together} | curves, rows)
     write_reliability(output / RELIABILITY, trials, temperature, section.calibrate)
     taken = {name: curve[rows[name]] for name, curve in curves.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -35,7 +35,7 @@ from pseudolabel.records import Images
 def label_pool(
     prepared: Path, champion: Path, output: Path, round_number: int, params: Params
 ) -> None:
-    """Let the champion, or those of all folds, label the pool, and write shards and teacher.json.
+    """Let the champion, or whoever params name, label the pool; write shards and teacher.json.
 
     The images of tuning, which thresholds are chosen on, are labelled into a folder of their own.
     Whatever scores above the floor is written. When called again after a kill, labelling goes on at
@@ -49,8 +49,8 @@ def label_pool(
         params: all parameters; `data` and `pseudo_label` are used.
 
     Raises:
-        ModelError: folds are to label, and one is missing or of another model.
-        DataError: a fold's model was trained on val or test.
+        ModelError: a teacher is missing, or does not fit the others.
+        DataError: one was trained on val, tuning or test.
     """
     section = params.pseudo_label
     splits = [prepared / split / FILE for split in ("pool", TUNING)]
@@ -71,19 +71,22 @@ def label_pool(
         label_missing_shards(images, load_teachers, scratch, section.shard_images)
         (scratch / TUNING).mkdir(exist_ok=True)
         label_missing_shards(tuning, load_teachers, scratch / TUNING, section.shard_images)
-        shards = tables.shard_paths(scratch)
-        weights = [hash_file(folder / WEIGHTS) for folder in teachers]
-        record = {
-            "round": round_number,
-            "weights": weights[0] if len(weights) == 1 else hash_bytes("".join(weights).encode()),
-            "weights_of_each": weights,
-            "images": len(images),
-            "shard_images": section.shard_images,
-            "unreadable": [name for path in shards for name in tables.read_unreadable(path)],
-        }
+        record = {"round": round_number, "images": len(images)}
+        record |= {"shard_images": section.shard_images} | said_of(teachers, scratch)
         write_json(scratch / tables.TEACHER, record)
         whole = [path.name for path in scratch.iterdir() if path.name != LOCK]
         move_finished(scratch, output, sorted(name for name in whole if name[0] != "."))
+
+
+def said_of(teachers: list[Path], shards: Path) -> dict[str, Any]:
+    """Return the hashes of the weights that labelled, and what could not be read."""
+    weights = [hash_file(folder / WEIGHTS) for folder in teachers]
+    paths = tables.shard_paths(shards)
+    return {
+        "weights": weights[0] if len(weights) == 1 else hash_bytes("".join(weights).encode()),
+        "weights_of_each": weights,
+        "unreadable": [name for path in paths for name in tables.read_unreadable(path)],
+    }
 
 
 def teachers_of(

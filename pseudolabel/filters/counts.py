@@ -108,7 +108,7 @@ class Counts:
             self.images_kept - int(counts.sum()),
         )
 
-    def report(self, categories: Sequence[Category]) -> dict[str, object]:
+    def report(self, categories: Sequence[Category]) -> dict[str, Any]:
         """Return the counts as JSON values, by reason and by class name."""
         names = [category.name for category in categories]
         went_in = self.dropped.sum(axis=0) + self.hidden + self.kept
