@@ -94,7 +94,7 @@ FAULTS = [
     ),
     (
         "a limit to doubt where nothing is in doubt",
-        {"filter__min_sure": 0.5},
+        {"filter__min_sure": 0.5, "filter__hide_score": None},
         "filter: min_sure and max_hidden_area need hide_score",
     ),
     (
