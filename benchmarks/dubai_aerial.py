@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pseudolabel.files import written_aside
@@ -24,19 +25,13 @@ GREYS = {"building": 44, "land": 91, "road": 172, "vegetation": 212, "water": 17
 """Grey of each class, in order of their ids, which count from 0."""
 
 
-def main() -> None:
-    """Copy the data set, its masks translated, and print what the masks hold."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("source", type=Path)
-    parser.add_argument("output", type=Path)
-    arguments = parser.parse_args()
+def copy_with_ids(source: Path, output: Path) -> NDArray[np.int64]:
+    """Copy the data set, its masks translated, and return the (256,) pixels of each value."""
     table = np.full(256, UNLABELLED, np.uint8)
     table[list(GREYS.values())] = np.arange(len(GREYS))
     pixels = np.zeros(256, np.int64)
-    with written_aside(arguments.output) as aside:
-        shutil.copytree(arguments.source, aside)
+    with written_aside(output) as aside:
+        shutil.copytree(source, aside)
         for path in tqdm(sorted(aside.glob("*masks/*.png")), desc="masks"):
             greys = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
             strange = set(np.unique(greys).tolist()) - {*GREYS.values(), UNLABELLED}
@@ -45,6 +40,18 @@ def main() -> None:
             labels = table[greys]
             pixels += np.bincount(labels.ravel(), minlength=256)
             cv2.imwrite(str(path), labels)
+    return pixels
+
+
+def main() -> None:
+    """Copy the data set, and print what its masks hold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("source", type=Path)
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    pixels = copy_with_ids(arguments.source, arguments.output)
     for name, count in zip([*GREYS, "ignore"], [*pixels[: len(GREYS)], pixels[255]], strict=True):
         print(f"{name}: {count / pixels.sum():.2%}")
 

@@ -29,7 +29,8 @@ from pseudolabel.formats.coco import FILE, read_coco, write_coco
 from pseudolabel.merge import merge
 from pseudolabel.params.detection import ObjectFilter
 from pseudolabel.records import Annotations, Category, Dataset, Images
-from pseudolabel.silver import REPORT, write_silver
+from pseudolabel.silver import write_silver
+from pseudolabel.silver_record import REPORT
 from pseudolabel.tasks import TASKS
 
 CATEGORIES = tuple(Category(number, f"class {number}") for number in range(1, 6))

@@ -54,7 +54,7 @@ def main() -> None:
             own = params.model_copy(update={"data": params.data.model_copy(update={"root": root})})
             prepare(root, data, task, params.prepare, params.seed)
             train(data, data, data / "model", own)
-            row, _ = judge(data / "model", data, own)
+            row = judge(data / "model", data, own).row
             metric = row["headline"][0]
             scores = ", ".join(f"{it} {metric} {row[it][metric]:.4f}" for it in ("val", "test"))
             images = row["data"]["gold"]["images"]

@@ -33,7 +33,8 @@ from pseudolabel.params.sections import Params
 from pseudolabel.quality import SAME_IOU, object_trials, overlaps_of, quality
 from pseudolabel.records import Annotations, Dataset, category_ids_of, positions
 from pseudolabel.sample.writing import ORACLE
-from pseudolabel.silver import REPORT, write_silver
+from pseudolabel.silver import write_silver
+from pseudolabel.silver_record import REPORT
 from pseudolabel.tasks import TASKS
 from pseudolabel.tasks.task import Task
 

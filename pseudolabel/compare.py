@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain, main_scor
 
 SPLITS = ("val", "test")
 Cell = float | int | str | None
+SETTLED = 0.98
+"""Agreement of silver from which on a round learns what the one before learned."""
 
 
 def compare(evaluation: Path, metrics: Path, report: Path) -> str:
@@ -34,7 +37,7 @@ def compare(evaluation: Path, metrics: Path, report: Path) -> str:
 def flat_metrics(history: list[Row]) -> dict[str, Cell]:
     """Return the last round's metrics and the best round's lift over round 0, by flat names."""
     best = best_round(history)
-    flat = round_cells(history[-1])
+    flat = {name: cell for name, cell in round_cells(history[-1]).items() if cell is not None}
     flat["best_round"] = best
     for split in SPLITS:
         lift = gain(history[best], history[0], split)
@@ -53,7 +56,10 @@ def round_cells(row: Row) -> dict[str, Cell]:
             shown = shown_as(row, split)
             cells |= {f"{shown}.{name}": row[split][name] for name in row["headline"]}
     cells |= {"silver.images": silver["images"], "silver.annotations": silver["annotations"]}
-    return cells
+    step = row["over_champion"] or {"gain": None, "interval": None}
+    low, high = step["interval"] or (None, None)
+    cells |= {"gain": step["gain"], "gain.low": low, "gain.high": high}
+    return cells | {"silver.agreement": row["silver_agreement"]}
 
 
 def plot_cells(row: Row) -> dict[str, Cell]:
@@ -79,20 +85,35 @@ def table_of(history: list[Row], speeds: Sequence[float]) -> str:
     headline = history[0]["headline"]
     shown = [shown_as(history[-1], split).replace("_", " ") for split in splits]
     head = ["round", *(f"{split} {name}" for split in shown for name in headline)]
-    head += ["gain (val)", "silver images", "silver labels", "images/s", "MB", "champion"]
+    head += ["gain (val)", "95%", "silver images", "silver labels", "images/s", "MB", "champion"]
     body = []
     for row, speed in zip(history, speeds, strict=True):
         silver = row["data"].get("silver", {"images": 0, "annotations": 0})
         cells = [str(row["round"])]
         cells += [score(row[split][name]) for split in splits for name in headline]
-        cells += [score(row["gain"]["val"], sign="+") if row["gain"] else "", str(silver["images"])]
-        cells += [str(silver["annotations"]), f"{speed:.0f}", f"{row['weights_mb']:.1f}"]
+        cells += said_of_gain(row)
+        cells += [
+            str(silver["images"]),
+            str(silver["annotations"]),
+            f"{speed:.0f}",
+            f"{row['weights_mb']:.1f}",
+        ]
         cells.append(f"round {row['champion']}")
         body.append(cells)
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
     lines = [line(head, widths), line(["-" * width for width in widths], widths)]
     lines += [line(cells, widths) for cells in body]
     return "\n".join(lines) + f"\n\n{verdict(history)}\n"
+
+
+def said_of_gain(row: Row) -> list[str]:
+    """Return a round's gain over the best before it, and the interval of that."""
+    step = row["over_champion"]
+    if step is None:
+        return ["", ""]
+    interval = step["interval"]
+    ends = " to ".join(score(end, "+") for end in interval) if interval else "-"
+    return [score(step["gain"], "+"), ends]
 
 
 def line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -111,12 +132,38 @@ def verdict(history: list[Row]) -> str:
     best, last = best_round(history), history[-1]["round"]
     if last == 0:
         return "Round 0 is the teacher on gold alone: ask for round 1 to see what silver adds."
-    lift = gain(history[best], history[0], "val")
+    lift, metric = gain(history[best], history[0], "val"), history[0]["headline"][0]
+    said = f"Round {best} is best on val, {score(lift, '+')} {metric} over round 0."
     if best == 0:
-        return f"No round up to {last} beats the teacher on val: silver did not pay here."
-    said = (
-        f"Round {best} is best on val, {score(lift, '+')} {history[0]['headline'][0]} over round 0"
-    )
-    if best == last:
-        return f"{said}: another round may pay."
-    return f"{said}; the {last - best} after it did not beat it: another round is unlikely to pay."
+        said = f"No round up to {last} beats the teacher on val: silver did not pay here."
+    return f"{said} {last_step(history[-1], metric)} {advice(history[-1])}"
+
+
+def last_step(row: Row, metric: str) -> str:
+    """Return in words what the last round gained, how sure that is, and how new its silver was."""
+    (gained, interval), best = said_of_gain(row), row["over_champion"]["round"]
+    said = f"Round {row['round']} against round {best}, the best before it: {gained} {metric}"
+    said += f" on val, 95% interval {interval}"
+    if row["silver_agreement"] is not None:
+        said += f"; {row['silver_agreement']:.0%} of its silver is that of the round before"
+    return f"{said}."
+
+
+def advice(row: Row) -> str:
+    """Return whether another round is worth it, from the last one's gain, interval and silver.
+
+    A round that did not beat the champion leaves the same teacher, and so the same silver, to the
+    next one, unless a parameter changes from round to round.
+    """
+    step, agreement = row["over_champion"], row["silver_agreement"]
+    low, high = step["interval"] or (-math.inf, math.inf)
+    if row["champion"] != row["round"]:
+        sure = "worse for sure" if high < 0 else "no better"
+        return (
+            f"It is {sure}: the next round would have the same teacher. Stop, or change the filter."
+        )
+    if agreement is not None and agreement >= SETTLED:
+        return "The silver has settled: another round would learn the same again."
+    if low > 0:
+        return "The gain is not chance: another round is worth it."
+    return "Zero lies within, so the gain may be chance: another round may pay."

@@ -15,10 +15,9 @@ from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.params.filtering import Filter
 from pseudolabel.pool import choose_images, judge_shards
 from pseudolabel.records import Category, Dataset
-from pseudolabel.silver_record import agreement, gold_amounts, said_of_scores
+from pseudolabel.silver_record import AGREEMENT, REPORT, agreement, gold_amounts, said_of_scores
 from pseudolabel.tuning import tune
 
-REPORT = "report.json"
 TOLD = 10
 """Thresholds that are printed; the report has all."""
 
@@ -66,7 +65,7 @@ def write_silver(
         others = [gold_amounts(prepared / "gold", rule.reasons)]
         if before is not None:
             others.append(amounts_before(before, rule.reasons.unit, dataset.categories))
-            report["agreement_with_round_before"] = agreement(aside, before, filtering)
+            report[AGREEMENT] = agreement(aside, before, filtering)
         silver = Amounts("silver", pool.counts.kept, report["mean_score"])
         names = [category.name for category in dataset.categories]
         report["alarms"] = alarms_of(silver, others, names, section.alarm_factor)

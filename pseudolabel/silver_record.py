@@ -14,6 +14,9 @@ from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.records import Annotations, Category, category_ids_of, positions
 
+REPORT = "report.json"
+AGREEMENT = "agreement_with_round_before"
+"""In the report: what share of labels that two rounds can be compared in is the same."""
 SCORE_BINS = 20
 """Bins of the histograms of scores."""
 

@@ -14,7 +14,9 @@ if __name__ == "__main__":
         evaluate(
             model=folder / "model",
             prepared=Path("data/prepared"),
-            before=Before(last / "evaluation", last / "champion") if number else None,
+            before=Before(last / "evaluation", last / "champion", folder / "silver")
+            if number
+            else None,
             output=folder / "evaluation",
             champion=folder / "champion",
             params=load_params(),

@@ -17,7 +17,8 @@ def row(number, val, test=None, silver=None):
         "headline": ["mAP", "mAP_50", "mAP_75"],
         "round": number,
         "val": scores | {"mAP": val},
-        "gain": None,
+        "over_champion": None,
+        "silver_agreement": None,
         "champion": 0,
         "transductive": False,
     }
@@ -29,7 +30,17 @@ def row(number, val, test=None, silver=None):
     return made
 
 
-HISTORY = [row(0, 0.3, 0.28), row(1, 0.4, 0.33, silver=5), row(2, 0.35, 0.36, silver=7)]
+def after(made, best, gained, interval, champion, agreement=None):
+    """A row with what it gained over the best round before it."""
+    step = {"round": best, "gain": gained, "interval": interval}
+    return made | {"over_champion": step, "champion": champion, "silver_agreement": agreement}
+
+
+HISTORY = [
+    row(0, 0.3, 0.28),
+    after(row(1, 0.4, 0.33, silver=5), 0, 0.1, [0.02, 0.15], 1),
+    after(row(2, 0.35, 0.36, silver=7), 1, -0.05, [-0.09, 0.01], 1, 0.9),
+]
 
 
 def test_metrics_have_flat_names():
@@ -39,6 +50,9 @@ def test_metrics_have_flat_names():
     assert metrics["val.mAP"] == 0.35
     assert metrics["test.mAP_75"] == 0.35 + 0.1
     assert metrics["lift.val.mAP"] == 0.1
+    assert [metrics[it] for it in ("gain", "gain.low", "gain.high")] == [-0.05, -0.09, 0.01]
+    assert metrics["silver.agreement"] == 0.9
+    assert "gain" not in flat_metrics(HISTORY[:1])
     assert metrics["lift.test.mAP"] == 0.05
     assert (metrics["silver.images"], metrics["silver.annotations"]) == (7, 70)
 
@@ -71,8 +85,27 @@ def test_compare_writes_metrics_table_and_plots(tmp_path):
 
 def test_the_verdict_says_whether_another_round_pays():
     assert "ask for round 1" in verdict(HISTORY[:1])
-    assert "Round 1 is best on val, +0.1000 mAP over round 0: another round may" in verdict(
-        HISTORY[:2]
+    said = verdict(HISTORY[:2])
+    assert said.startswith("Round 1 is best on val, +0.1000 mAP over round 0.")
+    assert "+0.1000 mAP on val, 95% interval +0.0200 to +0.1500." in said
+    assert said.endswith("The gain is not chance: another round is worth it.")
+    said = verdict(HISTORY)
+    assert "Round 2 against round 1, the best before it: -0.0500 mAP" in said
+    assert "; 90% of its silver is that of the round before." in said
+    assert said.endswith(
+        "It is no better: the next round would have the same teacher. Stop, or change the filter."
     )
-    assert "the 1 after it did not beat it" in verdict(HISTORY)
-    assert "silver did not pay" in verdict([row(0, 0.5), row(1, 0.4, silver=1)])
+    lost = after(row(1, 0.4, silver=1), 0, -0.1, [-0.2, -0.05], 0)
+    assert "silver did not pay" in verdict([row(0, 0.5), lost])
+    assert "worse for sure" in verdict([row(0, 0.5), lost])
+
+
+def test_the_verdict_looks_at_zero_and_at_whether_silver_has_settled():
+    def second(interval, agreement):
+        step = after(row(2, 0.42, silver=9), 1, 0.02, interval, 2, agreement)
+        return verdict([*HISTORY[:2], step])
+
+    assert "may be chance: another round may pay" in second([-0.01, 0.05], 0.9)
+    assert "may be chance: another round may pay" in second(None, 0.9)
+    assert "another round is worth it" in second([0.01, 0.05], 0.9)
+    assert "The silver has settled" in second([0.01, 0.05], 0.99)

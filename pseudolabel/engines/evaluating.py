@@ -16,21 +16,37 @@ from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.images import IMAGES
 from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain
 from pseudolabel.leaks import refuse_seen
+from pseudolabel.metrics.interval import gain_interval
 from pseudolabel.metrics.scorer import Scorer
 from pseudolabel.model_folder import RECORD, WEIGHTS, images_seen
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Images
+from pseudolabel.silver_record import AGREEMENT, REPORT
 from pseudolabel.tasks import TASKS
 
 SPLITS = ("val", "test")
 
 
+OUTCOMES = "outcomes"
+"""Beside the history: what each round's model found, for comparing models image by image."""
+
+
 @dataclass(frozen=True)
 class Before:
-    """What the round before left: its evaluation and the champion so far."""
+    """What a round builds on: the round before (evaluation, champion so far), and its silver."""
 
     evaluation: Path
     champion: Path
+    silver: Path
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's row for the history, its speed in images a second, its predictions by split."""
+
+    row: Row
+    speed: float
+    scorers: dict[str, Scorer]
 
 
 def evaluate(
@@ -38,35 +54,64 @@ def evaluate(
 ) -> None:
     """Write a round's evaluation, and the best model so far, by val, into `champion`.
 
-    The evaluation holds history.json (every round up to this one) and speed.json (images a second:
-    apart, because it is the one number that differs from run to run).
+    The evaluation holds history.json (every round up to this one), what each round's model found,
+    and speed.json (images a second: apart, because it is what differs from run to run).
 
     Args:
         model: the round's model folder.
         prepared: the folder of prepared data, with val and test.
-        before: what the round before left, None in round 0.
+        before: what the round builds on, None in round 0.
         output: the folder to write the evaluation to.
         champion: the folder to copy the best model to.
         params: all parameters; `data`, `evaluate` and `prepare.transductive` are used.
     """
     history = read_json(before.evaluation / HISTORY) if before else []
     speeds = read_json(before.evaluation / SPEED) if before else []
-    row, speed = judge(model, prepared, params)
+    judged = judge(model, prepared, params)
+    row = judged.row
     row["round"] = len(history)
-    row["gain"] = {split: gain(row, history[-1], split) for split in SPLITS} if history else None
+    row["over_champion"] = row["silver_agreement"] = None
+    if before:
+        row["over_champion"] = over_champion(judged, history, before.evaluation, prepared, params)
+        agreement = read_json(before.silver / REPORT).get(AGREEMENT)
+        row["silver_agreement"] = agreement and agreement["share"]
     history.append(row)
     row["champion"] = best_round(history)
     keeps_champion = before is not None and row["champion"] != row["round"]
     with written_aside(output) as aside:
-        aside.mkdir(parents=True)
+        (aside / OUTCOMES).mkdir(parents=True)
         write_json(aside / HISTORY, history)
-        write_json(aside / SPEED, [*speeds, speed])
+        write_json(aside / SPEED, [*speeds, judged.speed])
+        if before:
+            shutil.copytree(before.evaluation / OUTCOMES, aside / OUTCOMES, dirs_exist_ok=True)
+        for split, scorer in judged.scorers.items():
+            scorer.write(outcome_path(aside, row["round"], split))
     with written_aside(champion) as aside:
         shutil.copytree(before.champion if before and keeps_champion else model, aside)
 
 
-def judge(model: Path, prepared: Path, params: Params) -> tuple[Row, float]:
-    """Return what is to be recorded of a model, and its speed in images a second.
+def outcome_path(evaluation: Path, number: int, split: str) -> Path:
+    """Return where an evaluation keeps what a round's model found on a split."""
+    return evaluation / OUTCOMES / f"{number}_{split}"
+
+
+def over_champion(
+    judged: Judged, history: list[Row], evaluation: Path, prepared: Path, params: Params
+) -> Row:
+    """Return by how much a model beats the champion so far on val, and how sure that is."""
+    champion = history[-1]["champion"]
+    said: Row = {"round": champion, "gain": gain(judged.row, history[champion], "val")}
+    if "val" not in judged.scorers:
+        return said | {"interval": None}
+    truth = read_coco(prepared / "val" / FILE)
+    scorer = TASKS[params.task].scorer(truth, prepared / "val", params)
+    scorer.read(outcome_path(evaluation, champion, "val"))
+    interval = gain_interval(judged.scorers["val"], scorer, len(truth.images), params.seed)
+    return said | {"interval": interval}
+
+
+def judge(model: Path, prepared: Path, params: Params) -> Judged:
+    """Return what a model finds on val and test, and what is to be recorded of it.
 
     Raises:
         DataError: the model was trained on val or test.
@@ -79,6 +124,7 @@ def judge(model: Path, prepared: Path, params: Params) -> tuple[Row, float]:
     row["weights_mb"] = round((model / WEIGHTS).stat().st_size / 1e6, 3)
     seen = images_seen(model)
     count, seconds = 0, 0.0
+    scorers: dict[str, Scorer] = {}
     for split in SPLITS:
         truth = read_coco(prepared / split / FILE)
         if not len(truth.images):
@@ -90,7 +136,8 @@ def judge(model: Path, prepared: Path, params: Params) -> tuple[Row, float]:
         count += len(truth.images)
         overall, by_class = scorer.result()
         row[split] = overall | {"by_class": by_class}
-    return row, round(count / seconds, 1)
+        scorers[split] = scorer
+    return Judged(row, round(count / seconds, 1), scorers)
 
 
 def predict_all(predictor: Predictor, images: Images, scorer: Scorer) -> float:

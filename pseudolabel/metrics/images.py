@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
+from pseudolabel.formats import tables
 from pseudolabel.metrics.pixels import mean, ratio
 from pseudolabel.metrics.scorer import ByClass, Metrics
-from pseudolabel.records import Dataset, Probabilities, category_ids_of
+from pseudolabel.records import Dataset, Probabilities, category_ids_of, positions
 
 BINS = 15
 """Bins of equal width for the calibration error, as Guo et al. 2017 have."""
@@ -35,8 +38,7 @@ class ImageScorer:
     def result(self) -> tuple[Metrics, ByClass]:
         """Return top1, top5, macro_f1 and ece, and F1 and recall of each class."""
         names = [category.name for category in self.truth.categories]
-        values = np.concatenate([part.values for part in self.found])
-        image_ids = np.concatenate([part.image_ids for part in self.found])
+        image_ids, values = self.together()
         classes = self.true_classes(image_ids)
         guesses = values.argmax(axis=1)
         table = np.bincount(classes * len(names) + guesses, minlength=len(names) ** 2)
@@ -54,6 +56,28 @@ class ImageScorer:
             for metric, column in (("F1", f1), ("recall", recall))
         }
         return overall, by_class
+
+    def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the top1 of each of (d, n) draws of images."""
+        image_ids, values = self.together()
+        right = np.empty(len(image_ids))
+        rows = positions(image_ids, self.truth.images.ids)
+        right[rows] = values.argmax(axis=1) == self.true_classes(image_ids)
+        top1: NDArray[np.float64] = right[draws].mean(axis=1)
+        return top1
+
+    def write(self, path: Path) -> None:
+        """Write all that was added as Parquet."""
+        tables.write_probabilities(path, Probabilities(*self.together()), ())
+
+    def read(self, path: Path) -> None:
+        """Count what another scorer of the same split wrote."""
+        self.add(tables.read_probabilities(path))
+
+    def together(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the (n,) ids of all images that were added, and their (n, c) probabilities."""
+        image_ids = np.concatenate([part.image_ids for part in self.found])
+        return image_ids, np.concatenate([part.values for part in self.found])
 
     def true_classes(self, image_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the (n,) position of the class that gold gives each image."""

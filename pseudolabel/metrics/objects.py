@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
+from faster_coco_eval.faster_eval_api_cpp import COCOevalAccumulate
+from numpy.typing import NDArray
 
+from pseudolabel.formats import tables
 from pseudolabel.metrics.scorer import ByClass, Metrics
 from pseudolabel.records import Annotations, Dataset
 
@@ -31,6 +35,8 @@ class BoxScorer:
         max_boxes: the best predictions of an image and class that count.
     """
 
+    kind = "bbox"
+
     def __init__(self, truth: Dataset, max_boxes: int) -> None:
         self.truth, self.max_boxes = truth, max_boxes
         self.found = [Annotations.empty()]
@@ -41,14 +47,47 @@ class BoxScorer:
 
     def result(self) -> tuple[Metrics, ByClass]:
         """Return the overall metrics, and the AP of each class."""
-        return self.average_precision("bbox")
+        return self.average_precision(self.kind)
 
-    def average_precision(self, kind: str) -> tuple[Metrics, ByClass]:
-        """Return the overall metrics and the AP of each class, for `bbox` or `segm`."""
+    def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the mAP of each of (d, n) draws of images; images are matched with gold once."""
+        evaluation = self.evaluation(self.kind)
+        settings = evaluation.params
+        settings.areaRng, settings.areaRngLbl = settings.areaRng[:1], settings.areaRngLbl[:1]
+        settings.maxDets = [self.max_boxes]
+        evaluation.separate_eval = True
+        evaluation.evaluate()
+        # One matched image after the other, class by class, in the order of the images' ids.
+        matched = evaluation._evalImgs_cpp  # noqa: SLF001 - the matches have no public name
+        count, classes = len(settings.imgIds), range(len(settings.catIds))
+        order = np.searchsorted(settings.imgIds, self.truth.images.ids)
+        scores = np.empty(len(draws))
+        for number, draw in enumerate(order[draws]):
+            again = [matched[it * count + row] for it in classes for row in draw.tolist()]
+            precision = COCOevalAccumulate(settings, again)["precision"]
+            value = mean_of(np.asarray(precision))
+            scores[number] = np.nan if value is None else value
+        return scores
+
+    def write(self, path: Path) -> None:
+        """Write all that was added as a shard of predictions."""
+        tables.write_shard(path, Annotations.concatenate(self.found))
+
+    def read(self, path: Path) -> None:
+        """Count what another scorer of the same split wrote."""
+        self.add(tables.read_shard(path))
+
+    def evaluation(self, kind: str) -> COCOeval_faster:
+        """Return the evaluation of all that was added, ready to run."""
         truth, found = self.truth, Annotations.concatenate(self.found)
         evaluation = COCOeval_faster(coco_truth(truth), None, kind, print_function=silent)
         rows = coco_results(truth, found)
         evaluation.cocoDt = evaluation.cocoGt.loadRes(rows) if rows else COCO(no_results(truth))
+        return evaluation
+
+    def average_precision(self, kind: str) -> tuple[Metrics, ByClass]:
+        """Return the overall metrics and the AP of each class, for `bbox` or `segm`."""
+        evaluation = self.evaluation(kind)
         evaluation.params.maxDets = [1, min(10, self.max_boxes), self.max_boxes]
         evaluation.run()
         stats = evaluation.stats_as_dict
@@ -57,7 +96,7 @@ class BoxScorer:
         precision = evaluation.eval["precision"][:, :, :, 0, -1]
         by_class = {
             category.name: mean_of(precision[:, :, index])
-            for index, category in enumerate(truth.categories)
+            for index, category in enumerate(self.truth.categories)
         }
         return overall, {"AP": by_class}
 
@@ -65,9 +104,11 @@ class BoxScorer:
 class MaskScorer(BoxScorer):
     """Average precision of masks, and that of their boxes as `box_mAP` and so on."""
 
+    kind = "segm"
+
     def result(self) -> tuple[Metrics, ByClass]:
         """Return the overall metrics, and the AP of each class's masks."""
-        overall, by_class = self.average_precision("segm")
+        overall, by_class = self.average_precision(self.kind)
         boxes, _ = self.average_precision("bbox")
         headline = ("mAP", "mAP_50", "mAP_75")
         return overall | {f"box_{name}": boxes[name] for name in headline}, by_class

@@ -4,10 +4,11 @@ import shutil
 import pytest
 
 from pseudolabel.engines import evaluating
-from pseudolabel.engines.evaluating import Before, evaluate
+from pseudolabel.engines.evaluating import Before, Judged, evaluate, outcome_path
 from pseudolabel.errors import DataError
-from pseudolabel.files import hash_file, hash_folder
+from pseudolabel.files import hash_file, hash_folder, write_json
 from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.silver_record import AGREEMENT, REPORT
 from tests.engines.conftest import tiny_params
 
 
@@ -19,7 +20,7 @@ def judged(monkeypatch):
     def judge(*_):
         score = next(scores)
         row = {"val": {"mAP": score}, "test": {"mAP": score / 2}, "headline": ["mAP"]}
-        return row, 12.5
+        return Judged(row, 12.5, {})
 
     monkeypatch.setattr(evaluating, "judge", judge)
 
@@ -33,13 +34,18 @@ def test_the_champion_is_the_best_model_so_far_by_val(root, prepared, tmp_path):
         (folder / "model" / "weights.pth").write_text(f"weights of round {number}")
         paths = folder / "evaluation", folder / "champion"
         evaluate(folder / "model", prepared, before, *paths, tiny_params(root))
-        before = Before(*paths)
+        report = {AGREEMENT: {"same": 4, "compared": 5, "share": 0.8}} if number else {}
+        write_json(folder / "silver" / REPORT, report)
+        before = Before(*paths, folder / "silver")
     texts = [(tmp_path / str(it) / "champion" / "weights.pth").read_text() for it in range(3)]
     assert texts == ["weights of round 0", "weights of round 1", "weights of round 1"]
     history = json.loads((tmp_path / "2" / "evaluation" / "history.json").read_text())
     assert [row["round"] for row in history] == [0, 1, 2]
     assert [row["champion"] for row in history] == [0, 1, 1]
-    assert [row["gain"] and row["gain"]["val"] for row in history] == [None, 0.2, -0.1]
+    steps = [row["over_champion"] for row in history]
+    assert steps[0] is None
+    assert [(it["round"], it["gain"]) for it in steps[1:]] == [(0, 0.2), (1, -0.1)]
+    assert [row["silver_agreement"] for row in history] == [None, None, 0.8]
     assert json.loads((tmp_path / "2" / "evaluation" / "speed.json").read_text()) == [12.5] * 3
 
 
@@ -55,6 +61,19 @@ def test_a_real_model_is_judged_on_val_and_test(root, prepared, model, tmp_path)
     )
     assert row["data"]["gold"]["hash"] == hash_folder(prepared / "gold")
     assert hash_file(tmp_path / "champion" / "weights.pth") == hash_file(model / "weights.pth")
+    assert all(outcome_path(paths[0], 0, split).is_file() for split in ("val", "test"))
+
+
+def test_a_model_against_itself_has_no_gain_in_any_draw(root, prepared, model, tmp_path):
+    params = tiny_params(root)
+    first = tmp_path / "evaluation", tmp_path / "champion"
+    evaluate(model, prepared, None, *first, params)
+    write_json(tmp_path / "silver" / REPORT, {})
+    before = Before(*first, tmp_path / "silver")
+    evaluate(model, prepared, before, tmp_path / "evaluation_1", tmp_path / "champion_1", params)
+    history = json.loads((tmp_path / "evaluation_1" / "history.json").read_text())
+    assert history[1]["over_champion"] == {"round": 0, "gain": 0.0, "interval": [0.0, 0.0]}
+    assert outcome_path(tmp_path / "evaluation_1", 0, "val").is_file()
 
 
 def test_an_image_of_val_that_cannot_be_decoded_stops_the_evaluation(
