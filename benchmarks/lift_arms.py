@@ -48,22 +48,25 @@ class Bench:
 
     def prepared(self) -> Path:
         """Return the prepared data: val and test are the same for all seeds and arms."""
-        return self.prepare_once("prepared", self.params.data.root)
+        name = "prepared" if self.sees_test else "prepared_without_test"
+        return self.prepare_once(name, self.params.data.root)
 
     def prepare_once(self, name: str, root: Path) -> Path:
         """Return a folder of prepared data, which is made where it is not there."""
         folder = self.data / name
         if not folder.exists():
-            prepare(root, folder, TASKS[self.params.task], self.params.prepare, seed=0)
-            if not self.sees_test:
-                test = read_coco(folder / "test" / FILE)
-                nothing = Dataset(test.images[:0], Annotations.empty(), test.categories)
-                write_coco(folder / "test" / FILE, nothing)
+            with written_aside(folder) as aside:
+                prepare(root, aside, TASKS[self.params.task], self.params.prepare, seed=0)
+                if not self.sees_test:
+                    # Emptied here and not in the root, where its images would go to the pool.
+                    test = read_coco(aside / "test" / FILE)
+                    nothing = Dataset(test.images[:0], Annotations.empty(), test.categories)
+                    write_coco(aside / "test" / FILE, nothing)
         return folder
 
     def run(self, arm: str, number: int = 0) -> Run:
         """Return where an arm's round lies."""
-        return Run(self.runs / arm / str(number))
+        return Run(self.runs / arm / str(number), self.sees_test)
 
     def with_iterations(self, factor: int) -> Params:
         """Return the parameters with so many times the iterations of a round."""
@@ -74,9 +77,13 @@ class Bench:
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of one trained model and its evaluation."""
+    """The folder of one trained model and its evaluation.
+
+    Looking at test as well judges the models that are there once more, and trains nothing.
+    """
 
     folder: Path
+    sees_test: bool
 
     @property
     def model(self) -> Path:
@@ -86,7 +93,7 @@ class Run:
     @property
     def evaluation(self) -> Path:
         """The evaluation."""
-        return self.folder / "evaluation"
+        return self.folder / ("evaluation" if self.sees_test else "evaluation_without_test")
 
     @property
     def champion(self) -> Path:

@@ -37,7 +37,9 @@ def compare(evaluation: Path, metrics: Path, report: Path) -> str:
 def flat_metrics(history: list[Row]) -> dict[str, Cell]:
     """Return the last round's metrics and the best round's lift over round 0, by flat names."""
     best = best_round(history)
-    flat = {name: cell for name, cell in round_cells(history[-1]).items() if cell is not None}
+    flat: dict[str, Cell] = {
+        name: cell for name, cell in round_cells(history[-1]).items() if cell is not None
+    }
     flat["best_round"] = best
     for split in SPLITS:
         lift = gain(history[best], history[0], split)

@@ -209,6 +209,21 @@ def test_probabilities_of_views_are_averaged(any_task):
     assert not np.allclose(plain, both)
 
 
+@pytest.mark.parametrize("any_task", ["classification"], indirect=True)
+def test_a_mirrored_image_that_is_padded_looks_the_same_where_views_are_joined(any_task, tmp_path):
+    pool = pool_of(any_task)[:1]
+    name = pool.file_names[0]
+    narrow = cv2.imread(str(any_task.root / "images" / name))[:, :30]
+    section = any_task.params().pseudo_label.model_copy(update={"flip": True})
+    found = []
+    for folder, image in (("plain", narrow), ("mirrored", cv2.flip(narrow, 1))):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / name), image)
+        (batch,) = TrainedModel([any_task.model], tmp_path / folder, section).predict(pool)
+        found.append(batch.found.values)
+    assert np.allclose(*found, atol=1e-5)
+
+
 class OneMapAnImage:
     """In the place of a model: a map of the image's number for each image; may die on the way."""
 

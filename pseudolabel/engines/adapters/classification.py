@@ -122,12 +122,10 @@ class ClassificationAdapter:
         return model
 
     def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
-        """Return the transforms of one view."""
-        return [
-            *fitted(image_size),
-            {"type": "RandomFlip", "prob": float(view.flip)},
-            {"type": "PackInputs", "meta_keys": META_KEYS},
-        ]
+        """Return the transforms of one view; it is flipped before it is padded, as in training."""
+        resize, pad = fitted(image_size)
+        flip = {"type": "RandomFlip", "prob": float(view.flip)}
+        return [resize, flip, pad, {"type": "PackInputs", "meta_keys": META_KEYS}]
 
     def predict(
         self,

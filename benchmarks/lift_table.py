@@ -1,0 +1,201 @@
+"""The table, the intervals and the plot of what benchmarks/lift.py measured.
+
+    python -m benchmarks.lift_table --work lift
+
+The intervals are paired bootstraps over the images of test: all models of a data set are scored on
+the same draws, and each draw's difference is the mean over seeds. They need the work folder of
+benchmarks/lift.py; without it, those of benchmarks/results/lift_intervals.csv stay as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.lift import RESULTS
+from pseudolabel.engines.evaluating import outcome_path
+from pseudolabel.files import write_csv
+from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.metrics.interval import draws_of, interval_of
+from pseudolabel.params.loading import load_params
+from pseudolabel.tasks import TASKS
+
+mpl.use("svg")
+from matplotlib import pyplot as plt
+
+LOOP, BEST = "loop", "loop, best round"
+ARMS = ("gold", "gold_long", "soft_teacher", BEST, "oracle")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of the CSV."""
+
+    dataset: str
+    task: str
+    arm: str
+    seed: int
+    number: int
+    val: float
+    test: float
+
+    def folder(self, work: Path) -> Path:
+        """Return where the model and its evaluation lie."""
+        return work / self.dataset / f"seed_{self.seed}" / self.arm / str(self.number)
+
+
+def read_results(path: Path) -> list[Result]:
+    """Return the rows of a CSV that have a test score."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Result(
+                row["dataset"],
+                row["task"],
+                row["arm"],
+                int(row["seed"]),
+                int(row["round"]),
+                float(row["val"]),
+                float(row["test"]),
+            )
+            for row in csv.DictReader(file)
+            if row["test"]
+        ]
+
+
+def by_arm(results: Iterable[Result]) -> dict[str, dict[int, Result]]:
+    """Return each arm's result by seed; of the loop, its best round on val as well as each."""
+    arms: dict[str, dict[int, Result]] = {}
+    for result in results:
+        loop = result.arm == LOOP
+        name = f"loop, round {result.number}" if loop else result.arm
+        arms.setdefault(name, {})[result.seed] = result
+        if loop:
+            best = arms.setdefault(BEST, {})
+            held = best.get(result.seed)
+            if held is None or (result.val, -result.number) > (held.val, -held.number):
+                best[result.seed] = result
+    return arms
+
+
+def intervals(dataset: str, arms: dict[str, dict[int, Result]], work: Path) -> list[dict[str, Any]]:
+    """Return how much the loop's best rounds gain on test over each other arm, with intervals."""
+    rows = []
+    best = arms[BEST]
+    drawn = {
+        (name, seed): resampled(result, work)
+        for name, results in arms.items()
+        if name in ARMS
+        for seed, result in results.items()
+    }
+    for name in ARMS:
+        seeds = sorted(set(best) & set(arms.get(name, {})))
+        if name == BEST or not seeds:
+            continue
+        gains = np.mean([drawn[BEST, it] - drawn[name, it] for it in seeds], axis=0)
+        low, high = interval_of(gains) or (None, None)
+        gain = np.mean([best[it].test - arms[name][it].test for it in seeds])
+        row = {"dataset": dataset, "over": name, "seeds": len(seeds)}
+        rows.append(row | {"gain": round(float(gain), 6), "low": low, "high": high})
+    return rows
+
+
+def resampled(result: Result, work: Path) -> NDArray[np.float64]:
+    """Return a model's main metric on each draw of test's images."""
+    prepared = work / result.dataset / "prepared" / "test"
+    truth = read_coco(prepared / FILE)
+    scorer = TASKS[result.task].scorer(truth, prepared, load_params(task=result.task))
+    scorer.read(outcome_path(result.folder(work) / "evaluation", result.number, "test"))
+    return scorer.resampled(draws_of(len(truth.images), seed=0))
+
+
+def table_of(arms: dict[str, dict[int, Result]], gains: dict[str, dict[str, str]]) -> str:
+    """Return a data set's arms as a Markdown table."""
+    names = sorted(arms, key=lambda name: (order_of(name), name))
+    lines = [
+        "| arm | seeds | val | test | gain of the loop over it | 95% | share of the gap |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    floor, ceiling = (
+        np.mean([it.test for it in arms[name].values()]) for name in ("gold", "oracle")
+    )
+    for name in names:
+        values = list(arms[name].values())
+        test = np.array([it.test for it in values])
+        share = ""
+        if name not in ("gold", "oracle"):
+            share = f"{(test.mean() - floor) / (ceiling - floor):.0%}"
+        gain = gains.get(name)
+        said = f"{float(gain['gain']):+.4f}" if gain else ""
+        ends = f"{float(gain['low']):+.4f} to {float(gain['high']):+.4f}" if gain else ""
+        cells = [name, str(len(values)), spread([it.val for it in values]), spread(test)]
+        lines.append(f"| {' | '.join([*cells, said, ends, share])} |")
+    return "\n".join(lines)
+
+
+def order_of(name: str) -> float:
+    """Return where an arm stands: rounds before their best."""
+    return ARMS.index(name) if name in ARMS else ARMS.index(BEST) - 0.5
+
+
+def spread(values: Any) -> str:
+    """Return the mean and the standard deviation over seeds."""
+    values = np.asarray(values)
+    deviation = f" ± {values.std(ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{values.mean():.4f}{deviation}"
+
+
+def draw(all_arms: dict[str, dict[str, dict[int, Result]]], path: Path) -> None:
+    """Draw each arm's test scores, one dot a seed, one panel a data set."""
+    mpl.rcParams["svg.hashsalt"] = "lift"
+    figure, axes = plt.subplots(1, len(all_arms), figsize=(3.2 * len(all_arms), 3.6), squeeze=False)
+    for axis, (dataset, arms) in zip(axes[0], all_arms.items(), strict=True):
+        names = [name for name in ARMS if name in arms]
+        for row, name in enumerate(names):
+            scores = [it.test for it in arms[name].values()]
+            color = "tab:orange" if name == BEST else "tab:blue"
+            axis.plot(scores, [row] * len(scores), "o", color=color, alpha=0.6)
+            axis.plot([np.mean(scores)], [row], "|", color="black", markersize=18)
+        axis.set_yticks(range(len(names)), names)
+        axis.invert_yaxis()
+        axis.set_title(dataset)
+        axis.set_xlabel("test")
+        axis.grid(axis="x", alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Print the tables, write the intervals and the plot."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--work", type=Path, help="the work folder of benchmarks/lift.py")
+    parser.add_argument("--plot", type=Path, default=Path("docs/lift.svg"))
+    arguments = parser.parse_args()
+    results = read_results(arguments.results)
+    datasets = dict.fromkeys(it.dataset for it in results)
+    all_arms = {name: by_arm(it for it in results if it.dataset == name) for name in datasets}
+    path = arguments.results.with_name(f"{arguments.results.stem}_intervals.csv")
+    if arguments.work:
+        write_csv(
+            path, [r for name, it in all_arms.items() for r in intervals(name, it, arguments.work)]
+        )
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for name, arms in all_arms.items():
+        gains = {row["over"]: row for row in rows if row["dataset"] == name}
+        print(f"### {name}\n\n{table_of(arms, gains)}\n")
+    draw(all_arms, arguments.plot)
+
+
+if __name__ == "__main__":
+    main()
