@@ -16,7 +16,7 @@ from pseudolabel.files import read_json, written_aside
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco, write_coco_parts
 from pseudolabel.formats.label_maps import MASKS
-from pseudolabel.records import Annotations, Dataset, Images
+from pseudolabel.records import Annotations, Dataset, Images, positions
 
 
 def merge(prepared: Path, silver: Path, output: Path) -> None:
@@ -24,7 +24,8 @@ def merge(prepared: Path, silver: Path, output: Path) -> None:
 
     Gold is what prepare wrote, unchanged. Silver holds the pool's images that the filter kept,
     each annotation with the round, the score and the hash of the weights that it comes from, and
-    its label maps where labels are pixels.
+    its label maps where labels are pixels, or the probabilities of all classes where they are
+    classes of images.
 
     Raises:
         DataError: silver is about images that are not in the pool.
@@ -40,12 +41,29 @@ def merge(prepared: Path, silver: Path, output: Path) -> None:
         shutil.copytree(prepared / "gold", aside / "gold")
         if (silver / MASKS).is_dir():
             shutil.copytree(silver / MASKS, aside / "silver" / MASKS)
+        if (silver / tables.PROBABILITIES).is_dir():
+            gather_probabilities(silver / tables.PROBABILITIES, images, aside / "silver")
         write_coco_parts(
             aside / "silver" / FILE,
             Dataset(images, Annotations.empty(), pool.categories),
             with_ids(only_on(images, parts), first_id),
             {teacher["round"]: teacher["weights"]},
         )
+
+
+def gather_probabilities(shards: Path, images: Images, folder: Path) -> None:
+    """Write the probabilities of some images, a row each in their order, shard by shard."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = None
+    for path in tables.shard_paths(shards):
+        found = tables.read_probabilities(path)
+        if rows is None:
+            shape = len(images), found.values.shape[1]
+            rows = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+                folder / tables.SOFT_LABELS, "w+", np.float32, shape
+            )
+        kept = np.isin(found.image_ids, images.ids)
+        rows[positions(found.image_ids[kept], images.ids)] = found.values[kept]
 
 
 def silver_images(pool: Images, kept: NDArray[np.int64], gold: Images) -> Images:

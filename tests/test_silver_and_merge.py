@@ -8,7 +8,8 @@ from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco, write_coco
 from pseudolabel.merge import merge
 from pseudolabel.params.detection import ObjectFilter
-from pseudolabel.records import Annotations, Dataset
+from pseudolabel.params.filtering import Filter
+from pseudolabel.records import Annotations, Dataset, Probabilities, positions
 from pseudolabel.silver import write_silver
 from pseudolabel.tasks import TASKS
 from tests import builders
@@ -304,3 +305,24 @@ def test_hidden_objects_are_merged_as_crowds(tmp_path, prepared):
         scores[row["iscrowd"]].append(row["score"])
     assert min(scores[0]) >= 0.7 > max(scores[1])
     assert min(scores[1]) >= 0.3
+
+
+def test_probabilities_are_merged_in_the_order_of_the_images(tmp_path, prepared):
+    pool = read_coco(prepared / "pool" / FILE).images
+    values = np.random.default_rng(0).dirichlet(np.ones(3), len(pool)).astype(np.float32)
+    shards = tables.shards_of(tmp_path / "predictions", pool, SHARD)
+    for number, shard in enumerate(shards):
+        own = slice(number * SHARD, (number + 1) * SHARD)
+        tables.write_probabilities(shard.path, Probabilities(pool.ids[own], values[own]))
+    teacher = {"round": 1, "weights": "aa", "shard_images": SHARD}
+    write_json(tmp_path / "predictions" / tables.TEACHER, teacher)
+    section = builders.open_filter(Filter, score=0.5, top_share=0.7)
+    folders = prepared, tmp_path / "predictions", None, tmp_path / "silver"
+    write_silver(*folders, section, TASKS["classification"].filtering)
+    merge(prepared, tmp_path / "silver", tmp_path / "merged")
+    merged_silver = read_coco(tmp_path / "merged" / "silver" / FILE)
+    soft = np.load(tmp_path / "merged" / "silver" / tables.SOFT_LABELS)
+    rows = positions(merged_silver.images.ids, pool.ids)
+    assert 0 < len(rows) < len(pool)
+    assert np.array_equal(soft, values[rows])
+    assert soft.max(axis=1) == pytest.approx(merged_silver.annotations.scores, abs=1e-4)

@@ -166,7 +166,7 @@ class Rule(Protocol):
         """Why this rule drops anything."""
 
     def judge(self, shard: Shard, output: Path) -> Judged:
-        """Return what becomes of a shard; maps of pixels, where there are any, go to `output`."""
+        """Return what becomes of a shard; what labels have beside their rows goes to `output`."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from pseudolabel.records import (
     category_ids_of,
     positions,
 )
-from pseudolabel.temperature import tempered_best
+from pseudolabel.temperature import tempered_probabilities
 
 REASONS = Reasons("labels", ("score",), ("unreadable", "no_label", *POOL_REASONS))
 
@@ -51,10 +51,11 @@ class ImageRule:
     temperature: float = 1.0
     reasons = REASONS
 
-    def judge(self, shard: Shard, output: Path) -> Judged:  # noqa: ARG002 - files are of maps
-        """Return what becomes of a shard's labels."""
+    def judge(self, shard: Shard, output: Path) -> Judged:
+        """Return what becomes of a shard's labels; probabilities of those kept go to `output`."""
         found = tables.read_probabilities(shard.path)
-        at, scores = found.values.argmax(axis=1), tempered_best(found.values, self.temperature)
+        values = tempered_probabilities(found.values, self.temperature)
+        at, scores = values.argmax(axis=1), values.max(axis=1)
         kept = scores >= thresholds_of(self.section.threshold, self.categories)[at]
         dropped_by = np.where(kept, KEPT, REASONS.labels.index("score"))
         labelled = positions(found.image_ids, shard.images.ids)
@@ -68,6 +69,8 @@ class ImageRule:
             scores[kept],
             self.round_number,
         )
+        soft = Probabilities(found.image_ids[kept], values[kept])
+        tables.write_probabilities(output / tables.PROBABILITIES / shard.path.name, soft)
         left = np.zeros(len(shard.images), np.int64)
         left[labelled] = kept
         reliabilities = np.zeros(len(shard.images), np.float32)

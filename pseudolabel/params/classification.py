@@ -16,6 +16,7 @@ class ClassificationTrain(Train):
     mixup: Annotated[float, Field(ge=0)]
     cutmix: Annotated[float, Field(ge=0)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    soft_labels: bool
 
 
 class ClassificationLabel(PseudoLabel):

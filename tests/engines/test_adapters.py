@@ -1,6 +1,8 @@
 """What each task's models train on and predict, on tiny data."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -222,6 +224,27 @@ def test_a_mirrored_image_that_is_padded_looks_the_same_where_views_are_joined(a
         (batch,) = TrainedModel([any_task.model], tmp_path / folder, section).predict(pool)
         found.append(batch.found.values)
     assert np.allclose(*found, atol=1e-5)
+
+
+@pytest.mark.parametrize("any_task", ["classification"], indirect=True)
+def test_silver_is_learned_by_its_probabilities_and_gold_by_its_class(any_task, tmp_path):
+    shutil.copytree(any_task.prepared / "gold", tmp_path / "gold")
+    shutil.copytree(any_task.prepared / "gold", tmp_path / "silver")
+    gold = read_coco(tmp_path / "gold" / FILE)
+    even = np.ones(len(gold.categories))
+    values = np.random.default_rng(0).dirichlet(even, len(gold.images)).astype(np.float32)
+    np.save(tmp_path / "silver" / tables.SOFT_LABELS, values)
+    whole = replace(any_task, prepared=tmp_path)
+    items = training_items(whole, train={"soft_labels": True})
+    scores = np.stack([items[row]["data_samples"].gt_score.numpy() for row in range(len(items))])
+    hard, soft = np.split(scores, 2)
+    assert np.array_equal(soft, values)
+    assert np.array_equal(hard.sum(axis=1), np.ones(len(values)))
+    assert hard.argmax(axis=1).tolist() == [
+        int(items[row]["data_samples"].gt_label) for row in range(len(values))
+    ]
+    plain = training_items(whole, train={"soft_labels": False})
+    assert "gt_score" not in plain[0]["data_samples"]
 
 
 class OneMapAnImage:

@@ -104,3 +104,14 @@ def test_raising_a_threshold_never_adds_a_label(tmp_path_factory, seed, one, oth
     assert set(kept(judge(shards, folder, high))) <= set(kept(judge(shards, folder, low)))
     parts = judge(shards, folder, low)
     assert sum(int(part.counts.dropped.sum() + part.counts.kept.sum()) for part in parts) == 20
+
+
+def test_the_probabilities_of_what_is_kept_are_written_at_the_temperature(tmp_path):
+    shards = shards_of(tmp_path, VALUES)
+    rule = ImageRule(CATEGORIES, open_filter(Filter, score=0.6), 1, temperature=2.0)
+    for shard in shards:
+        silver = rule.judge(shard, tmp_path / "silver").silver
+        soft = tables.read_probabilities(tmp_path / "silver" / "probabilities" / shard.path.name)
+        assert soft.image_ids.tolist() == silver.image_ids.tolist()
+        assert soft.values.max(axis=1) == pytest.approx(silver.scores)
+        assert soft.values.sum(axis=1) == pytest.approx(np.ones(len(silver)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine.config import Config, ConfigDict
 from numpy.typing import NDArray
 
@@ -22,7 +23,7 @@ from pseudolabel.stability import classes_agreement
 
 with quiet_imports():
     from mmpretrain.datasets import BaseDataset
-    from mmpretrain.registry import DATASETS
+    from mmpretrain.registry import DATASETS, TRANSFORMS
 
 META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape")
 
@@ -34,6 +35,8 @@ class ClassDataset(BaseDataset):  # type: ignore[misc]
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return where each image lies and its class."""
         dataset = read_coco(Path(self.ann_file))
+        soft_labels = Path(self.ann_file).with_name(tables.SOFT_LABELS)
+        soft = {"soft_labels": str(soft_labels)} if soft_labels.is_file() else {}
         position = {category.id: row for row, category in enumerate(dataset.categories)}
         rows = dataset.annotations
         classes = dict(zip(rows.image_ids.tolist(), rows.category_ids.tolist(), strict=True))
@@ -41,11 +44,37 @@ class ClassDataset(BaseDataset):  # type: ignore[misc]
             {
                 "img_path": str(Path(self.data_prefix["img_path"]) / name),
                 "gt_label": position[classes[image_id]],
+                "classes": len(position),
+                "row": row,
+                **soft,
             }
-            for image_id, name in zip(
-                dataset.images.ids.tolist(), dataset.images.file_names, strict=True
+            for row, (image_id, name) in enumerate(
+                zip(dataset.images.ids.tolist(), dataset.images.file_names, strict=True)
             )
         ]
+
+
+@TRANSFORMS.register_module()
+class SoftLabels(BaseTransform):  # type: ignore[misc]
+    """Gives an image the probabilities of all classes: silver those of its teacher, gold 1 and 0.
+
+    The file of silver is mapped, not read: memory stays flat in the pool's size.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, NDArray[np.float32]] = {}
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return an image with `gt_score`."""
+        path = results.get("soft_labels")
+        if path is None:
+            scores = np.zeros(results["classes"], np.float32)
+            scores[results["gt_label"]] = 1
+        else:
+            if path not in self.files:
+                self.files[path] = np.load(path, mmap_mode="r", allow_pickle=False)
+            scores = np.array(self.files[path][results["row"]])
+        return results | {"gt_score": scores}
 
 
 class ProbabilitiesWriter:
@@ -98,8 +127,10 @@ class ClassificationAdapter:
 
     def train_pipeline(self, params: Params) -> Pipeline:
         """Return the training transforms: load, augment as params.yaml says, fit and pad."""
+        section: Any = params.train
         return [
             LOAD,
+            *([{"type": SoftLabels.__name__}] if section.soft_labels else []),
             *[as_tuples(augmentation) for augmentation in params.train.augmentations],
             *fitted(params.model.image_size),
             {"type": "PackInputs", "meta_keys": META_KEYS[1:]},
