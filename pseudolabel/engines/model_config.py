@@ -89,6 +89,11 @@ def fitted(size: tuple[int, int]) -> list[dict[str, Any]]:
     ]
 
 
+def cropped(size: tuple[int, int] | None) -> list[dict[str, Any]]:
+    """Return what cuts a part of some width and height out of an image, and of its label map."""
+    return [] if size is None else [{"type": "RandomCrop", "crop_size": (size[1], size[0])}]
+
+
 def as_tuples(value: Any) -> Any:
     """Return YAML's pairs of whole numbers as the tuples that transforms insist on for sizes."""
     if isinstance(value, dict):

@@ -122,6 +122,17 @@ class Params(Section):
     filter: Filter
     evaluate: Predict
 
+    @model_validator(mode="after")
+    def crop_fits(self) -> Params:
+        """Refuse crops of training images that are larger than the images."""
+        crop, size = self.train.crop, self.model.image_size
+        if crop and (crop[0] > size[0] or crop[1] > size[1]):
+            raise ValueError(
+                f"train.crop must be within model.image_size ({size[0]}x{size[1]}), "
+                f"found {crop[0]}x{crop[1]}"
+            )
+        return self
+
     def in_round(self, number: int) -> Params:
         """Return the parameters of one round, as its training takes them."""
         return self.model_copy(update={"train": self.train.in_round(number)})

@@ -53,6 +53,7 @@ class Train(Section):
     checkpoint_every: Some
     snapshots: Count
     augmentations: list[dict[str, Any]]
+    crop: tuple[Some, Some] | None
     launcher: Launcher
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from mmengine.config import Config, ConfigDict
 from numpy.typing import NDArray
 
 from pseudolabel.engines.adapter import Look, Pipeline, Request, View
-from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
+from pseudolabel.engines.model_config import LOAD, as_tuples, cropped, fitted, stripped
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
@@ -133,6 +133,7 @@ class ClassificationAdapter:
             *([{"type": SoftLabels.__name__}] if section.soft_labels else []),
             *[as_tuples(augmentation) for augmentation in params.train.augmentations],
             *fitted(params.model.image_size),
+            *cropped(params.train.crop),
             {"type": "PackInputs", "meta_keys": META_KEYS[1:]},
         ]
 

@@ -63,8 +63,17 @@ class ObjectAdapter:
             {"type": HideCrowds.__name__},
             *[as_tuples(augmentation) for augmentation in params.train.augmentations],
             *fitted(params.model.image_size),
+            *self.cropped(params.train.crop),
             {"type": "PackDetInputs", "meta_keys": META_KEYS[:5]},
         ]
+
+    def cropped(self, size: tuple[int, int] | None) -> Pipeline:
+        """Return the transforms that cut a part of some width and height out of an image."""
+        if size is None:
+            return []
+        crop = {"type": "RandomCrop", "crop_size": size, "allow_negative_crop": True}
+        # A mask that is cut has another box.
+        return [crop | {"recompute_bbox": bool(self.load_annotations.get("with_mask"))}]
 
     def source(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline

@@ -13,7 +13,7 @@ from mmengine.config import Config, ConfigDict
 from numpy.typing import NDArray
 
 from pseudolabel.engines.adapter import Look, Pipeline, Request, RowsWriter, View
-from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped, walk
+from pseudolabel.engines.model_config import LOAD, as_tuples, cropped, fitted, stripped, walk
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.label_maps import map_path
@@ -128,6 +128,7 @@ class SemanticAdapter:
             {"type": "LoadAnnotations"},
             *[as_tuples(augmentation) for augmentation in params.train.augmentations],
             *fitted(params.model.image_size),
+            *cropped(params.train.crop),
             {"type": "PackSegInputs", "meta_keys": META_KEYS[1:4]},
         ]
 
