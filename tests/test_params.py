@@ -81,6 +81,11 @@ FAULTS = [
         {"train__gold_share": 0.99},
         "train: batch_size and gold_share must leave a process both gold and silver, not 8 and 0",
     ),
+    (
+        "a crop larger than the image",
+        {"model__image_size": [64, 96], "train__crop": [64, 100]},
+        "train.crop must be within model.image_size (64x96), found 64x100",
+    ),
     ("endless warm-up", {"train__warmup_iterations": 10_000}, "train: warmup_iterations must be"),
     (
         "a precision that is not told",

@@ -226,6 +226,30 @@ def test_a_mirrored_image_that_is_padded_looks_the_same_where_views_are_joined(a
     assert np.allclose(*found, atol=1e-5)
 
 
+@pytest.mark.parametrize("any_task", TASKS, indirect=True)
+def test_training_images_are_cut_to_the_crop_and_labels_with_them(any_task):
+    items = training_items(any_task, train={"crop": [32, 48], "augmentations": []})
+    for row in range(len(items)):
+        item = items[row]
+        assert item["inputs"].shape == (3, 48, 32)
+        sample = item["data_samples"]
+        if any_task.task == "semantic":
+            assert sample.gt_sem_seg.data.shape == (1, 48, 32)
+        if any_task.task in ("detection", "instance"):
+            x1, y1, x2, y2 = sample.gt_instances.bboxes.tensor.T
+            assert (x1 >= 0).all()
+            assert (y1 >= 0).all()
+            assert (x2 <= 32).all()
+            assert (y2 <= 48).all()
+        if any_task.task == "instance":
+            grids = sample.gt_instances.masks.to_ndarray().astype(bool)
+            assert grids.shape[1:] == (48, 32)
+            for grid, box in zip(grids, sample.gt_instances.bboxes.tensor.tolist(), strict=True):
+                rows, columns = np.nonzero(grid)
+                around = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+                assert np.abs(np.array(around) - box).max() <= 1
+
+
 @pytest.mark.parametrize("any_task", ["classification"], indirect=True)
 def test_silver_is_learned_by_its_probabilities_and_gold_by_its_class(any_task, tmp_path):
     shutil.copytree(any_task.prepared / "gold", tmp_path / "gold")

@@ -71,9 +71,12 @@ class ObjectAdapter:
         """Return the transforms that cut a part of some width and height out of an image."""
         if size is None:
             return []
+        masks = bool(self.load_annotations.get("with_mask"))
         crop = {"type": "RandomCrop", "crop_size": size, "allow_negative_crop": True}
-        # A mask that is cut has another box.
-        return [crop | {"recompute_bbox": bool(self.load_annotations.get("with_mask"))}]
+        # A mask that is cut has another box, or none.
+        crop["recompute_bbox"] = masks
+        left = {"type": "FilterAnnotations", "min_gt_bbox_wh": (1, 1), "by_mask": masks}
+        return [crop, left | {"keep_empty": False}]
 
     def source(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline
