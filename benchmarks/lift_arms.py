@@ -181,12 +181,12 @@ Arm = Callable[[Bench], Row]
 def arms_of(task: str) -> Iterator[tuple[str, int, Arm]]:
     """Yield the name, the round and the function of each arm that a task has, in order."""
     yield "gold", 0, gold
-    yield "gold_long", 0, gold_long
     for number in range(1, ROUNDS + 1):
         yield "loop", number, partial(loop, number=number)
+    yield "oracle", 0, oracle
+    yield "gold_long", 0, gold_long
     if task == "detection":
         yield "soft_teacher", 0, soft_teacher
-    yield "oracle", 0, oracle
 
 
 def silver_of(row: Row) -> dict[str, Any]:
