@@ -30,13 +30,14 @@ from typing import Any
 
 import torch
 import yaml
+from pydantic import ValidationError
 
 from benchmarks.dubai_aerial import copy_with_ids
 from benchmarks.lift_arms import Arm, Bench, arms_of, silver_of
 from benchmarks.shrink import shrink
 from pseudolabel.errors import plain_errors
 from pseudolabel.history import main_score
-from pseudolabel.params.loading import load_params
+from pseudolabel.params.loading import describe, load_params
 from pseudolabel.params.sections import Params
 
 SETTINGS = Path("benchmarks/lift.yaml")
@@ -83,7 +84,11 @@ def with_options(params: Params, options: dict[str, Any]) -> Params:
         if last not in section:
             raise SystemExit(f"error: {name}: expected a parameter, found none of that name")
         section[last] = value
-    return type(params).model_validate(values)
+    try:
+        return type(params).model_validate(values)
+    except ValidationError as error:
+        faults = "\n".join(f"  {describe(fault)}" for fault in error.errors())
+        raise SystemExit(f"error: the parameters have faults:\n{faults}") from error
 
 
 def settings_of(arguments: argparse.Namespace) -> list[Setting]:
