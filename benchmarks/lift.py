@@ -97,12 +97,19 @@ def settings_of(arguments: argparse.Namespace) -> list[Setting]:
     if arguments.task:
         root = arguments.root
         return [Setting(root.resolve().name, arguments.task, root, extra)]
+    return read_settings(arguments.root, arguments.work, arguments.data, extra)
+
+
+def read_settings(
+    root: Path, work: Path, names: list[str] | None = None, extra: dict[str, Any] | None = None
+) -> list[Setting]:
+    """Return the settings of some data sets below a root, all of them where none is named."""
     wanted = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     settings = []
-    for name in arguments.data or wanted:
+    for name in names or wanted:
         own = wanted[name]
-        root = copied(arguments.root / name, arguments.work / name / "raw", own.get("longest"))
-        settings.append(Setting(name, own["task"], root, own["options"] | extra))
+        raw = copied(root / name, work / name / "raw", own.get("longest"))
+        settings.append(Setting(name, own["task"], raw, own["options"] | (extra or {})))
     return settings
 
 

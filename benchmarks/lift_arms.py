@@ -28,6 +28,8 @@ from pseudolabel.silver import write_silver
 from pseudolabel.tasks import TASKS
 
 ROUNDS = 3
+SNAPSHOTS = 7
+"""Weights kept on the way of the long training on gold, for its curve."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ class Bench:
         """Return where an arm's round lies."""
         return Run(self.runs / arm / str(number), self.sees_test)
 
-    def with_iterations(self, factor: int) -> Params:
+    def with_iterations(self, factor: int, snapshots: int = 0) -> Params:
         """Return the parameters with so many times the iterations of a round."""
         section = self.params.train
-        longer = section.model_copy(update={"iterations": factor * section.iterations})
-        return self.params.model_copy(update={"train": longer})
+        changes = {"iterations": factor * section.iterations, "snapshots": snapshots}
+        return self.params.model_copy(update={"train": section.model_copy(update=changes)})
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def gold_long(bench: Bench) -> Row:
     """Train on gold alone, as long as all rounds of the loop together."""
     run, prepared = bench.run("gold_long"), bench.prepared()
     if not run.model.exists():
-        train(prepared, prepared, run.model, bench.with_iterations(1 + ROUNDS).in_round(0))
+        params = bench.with_iterations(1 + ROUNDS, snapshots=SNAPSHOTS)
+        train(prepared, prepared, run.model, params.in_round(0))
     return run.judged(bench)
 
 
