@@ -191,7 +191,9 @@ def test_mixing_and_smoothing_are_what_params_say(any_task, tmp_path, changes, n
     adapter = adapter_of("classification")
     config = read_config(params.model.config, adapter.scope)
     model = adapter.adapt_model(config, categories, params)
-    assert model.head.loss.label_smooth_val == 0.2
+    assert model.head.loss.label_smooth_val == 0
+    hard = any_task.params(train={"label_smoothing": 0.2, "soft_labels": False})
+    assert adapter.adapt_model(config, categories, hard).head.loss.label_smooth_val == 0.2
     assert (model.train_cfg and [it["type"] for it in model.train_cfg["augments"]]) == names
     train(any_task.prepared, any_task.prepared, tmp_path / "model", params)
     assert (tmp_path / "model" / "weights.pth").exists()
@@ -259,11 +261,12 @@ def test_silver_is_learned_by_its_probabilities_and_gold_by_its_class(any_task, 
     values = np.random.default_rng(0).dirichlet(even, len(gold.images)).astype(np.float32)
     np.save(tmp_path / "silver" / tables.SOFT_LABELS, values)
     whole = replace(any_task, prepared=tmp_path)
-    items = training_items(whole, train={"soft_labels": True})
+    items = training_items(whole, train={"soft_labels": True, "label_smoothing": 0.3})
     scores = np.stack([items[row]["data_samples"].gt_score.numpy() for row in range(len(items))])
     hard, soft = np.split(scores, 2)
     assert np.array_equal(soft, values)
-    assert np.array_equal(hard.sum(axis=1), np.ones(len(values)))
+    assert np.allclose(hard.sum(axis=1), 1)
+    assert np.allclose(hard.max(axis=1), 0.7 + 0.3 / len(even))
     assert hard.argmax(axis=1).tolist() == [
         int(items[row]["data_samples"].gt_label) for row in range(len(values))
     ]

@@ -56,20 +56,26 @@ class ClassDataset(BaseDataset):  # type: ignore[misc]
 
 @TRANSFORMS.register_module()
 class SoftLabels(BaseTransform):  # type: ignore[misc]
-    """Gives an image the probabilities of all classes: silver those of its teacher, gold 1 and 0.
+    """Gives an image the probabilities of all classes: silver those of its teacher, gold its class.
 
     The file of silver is mapped, not read: memory stays flat in the pool's size.
+
+    Args:
+        smoothing: the share of gold's label that is spread over all classes; a teacher's
+            probabilities are soft as they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, smoothing: float) -> None:
+        self.smoothing = smoothing
         self.files: dict[str, NDArray[np.float32]] = {}
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return an image with `gt_score`."""
         path = results.get("soft_labels")
         if path is None:
-            scores = np.zeros(results["classes"], np.float32)
-            scores[results["gt_label"]] = 1
+            spread = self.smoothing / results["classes"]
+            scores = np.full(results["classes"], spread, np.float32)
+            scores[results["gt_label"]] += 1 - self.smoothing
         else:
             if path not in self.files:
                 self.files[path] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -114,7 +120,8 @@ class ClassificationAdapter:
         model.data_preprocessor.num_classes = len(categories)
         model.head.loss = {
             "type": "LabelSmoothLoss",
-            "label_smooth_val": float(section.label_smoothing),
+            # Soft labels are smoothed where they are read: gold alone.
+            "label_smooth_val": 0.0 if section.soft_labels else float(section.label_smoothing),
             "num_classes": len(categories),
         }
         mixes = [
@@ -128,9 +135,10 @@ class ClassificationAdapter:
     def train_pipeline(self, params: Params) -> Pipeline:
         """Return the training transforms: load, augment as params.yaml says, fit and pad."""
         section: Any = params.train
+        soft = {"type": SoftLabels.__name__, "smoothing": section.label_smoothing}
         return [
             LOAD,
-            *([{"type": SoftLabels.__name__}] if section.soft_labels else []),
+            *([soft] if section.soft_labels else []),
             *[as_tuples(augmentation) for augmentation in params.train.augmentations],
             *fitted(params.model.image_size),
             *cropped(params.train.crop),
