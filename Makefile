@@ -20,7 +20,7 @@ test: setup  ## run the quick tests
 	python -m pytest
 
 test-slow: setup  ## run the tests that train whole pipelines
-	python -m pytest -m slow
+	OMP_NUM_THREADS=1 python -m pytest -m slow -n 2 --dist loadfile
 
 lint: setup  ## check style and types
 	ruff check .
