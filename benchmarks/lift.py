@@ -174,7 +174,7 @@ def missing(
 ) -> Iterator[tuple[dict[str, Any], Arm, Bench]]:
     """Yield the rows that the CSV lacks, seed by seed, with the arm and the bench of each."""
     there = rows_there(arguments.out)
-    for seed in range(1 if arguments.quick else arguments.seeds):
+    for seed in arguments.seeds[: 1 if arguments.quick else None]:
         for setting in settings:
             data = arguments.work / setting.name
             runs = data / f"seed_{seed}"
@@ -197,8 +197,8 @@ def parse() -> argparse.Namespace:
     add("--task", help="of a raw root of your own that has an oracle.json")
     add("--data", nargs="+", help="some of the data sets in benchmarks/lift.yaml")
     add("--arms", nargs="+", help="some of the arms")
-    add("--seeds", type=int, default=3)
-    add("--quick", action="store_true", help="one seed")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    add("--quick", action="store_true", help="the first seed alone")
     add("--out", type=Path, default=RESULTS, help="the CSV to add rows to")
     add("--work", type=Path, default=Path("lift"), help="the folder for models and silver")
     add("--device", choices=("cpu", "cuda"), default="cpu")
