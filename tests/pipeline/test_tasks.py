@@ -45,7 +45,10 @@ def test_round_2_runs_rounds_0_to_2(at_round_2, task):
     metrics = json.loads(at_round_2.read("metrics.json"))
     names = {f"{split}.{it}" for split in ("val", "test") for it in HEADLINES[task]}
     names |= {f"lift.{split}.{HEADLINES[task][0]}" for split in ("val", "test")}
+    names |= {"gain", "gain.low", "gain.high", "silver.agreement"}
     assert set(metrics) == names | {"round", "best_round", "silver.images", "silver.annotations"}
+    assert metrics["gain.low"] <= metrics["gain.high"]
+    assert 0 <= metrics["silver.agreement"] <= 1
     assert metrics["silver.images"] > 0
     assert f"| round | val {HEADLINES[task][0]} |".encode() in at_round_2.read("report/rounds.md")
 
