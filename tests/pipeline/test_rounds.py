@@ -25,6 +25,7 @@ def test_round_2_runs_rounds_0_to_2(at_round_2):
     metrics = json.loads(at_round_2.read("metrics.json"))
     names = {"round", "best_round", "lift.val.mAP", "lift.test.mAP"}
     names |= {f"{split}.{it}" for split in ("val", "test") for it in ("mAP", "mAP_50", "mAP_75")}
+    names |= {"gain", "gain.low", "gain.high", "silver.agreement"}
     assert set(metrics) == names | {"silver.images", "silver.annotations"}
     assert metrics["round"] == 2
     assert metrics["silver.annotations"] > 0
