@@ -9,6 +9,7 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from faster_coco_eval.faster_eval_api_cpp import COCOevalAccumulate
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from pseudolabel.formats import tables
 from pseudolabel.metrics.scorer import ByClass, Metrics
@@ -62,7 +63,8 @@ class BoxScorer:
         count, classes = len(settings.imgIds), range(len(settings.catIds))
         order = np.searchsorted(settings.imgIds, self.truth.images.ids)
         scores = np.empty(len(draws))
-        for number, draw in enumerate(order[draws]):
+        bar = tqdm(order[draws], desc="redraw", unit="draw", mininterval=2)
+        for number, draw in enumerate(bar):
             again = [matched[it * count + row] for it in classes for row in draw.tolist()]
             precision = COCOevalAccumulate(settings, again)["precision"]
             value = mean_of(np.asarray(precision))

@@ -120,3 +120,5 @@ def test_draws_without_a_measure_are_left_out():
     assert interval_of(np.array([np.nan, 1.0, 1.0])) == (1, 1)
     assert interval_of(np.array([np.nan])) is None
     assert draws_of(5, 1).shape == (1000, 5)
+    assert draws_of(2500, 1).shape == (400, 2500)
+    assert draws_of(50_000, 1).shape == (200, 50_000)
