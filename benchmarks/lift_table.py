@@ -18,14 +18,14 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
-from benchmarks.lift import RESULTS
+from benchmarks.lift import RESULTS, SETTINGS, Setting
 from pseudolabel.engines.evaluating import outcome_path
 from pseudolabel.files import write_csv
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.metrics.interval import draws_of, interval_of
-from pseudolabel.params.loading import load_params
 from pseudolabel.tasks import TASKS
 
 mpl.use("svg")
@@ -111,7 +111,9 @@ def resampled(result: Result, work: Path) -> NDArray[np.float64]:
     """Return a model's main metric on each draw of test's images."""
     prepared = work / result.dataset / "prepared" / "test"
     truth = read_coco(prepared / FILE)
-    scorer = TASKS[result.task].scorer(truth, prepared, load_params(task=result.task))
+    own = yaml.safe_load(SETTINGS.read_text(encoding="utf-8")).get(result.dataset, {})
+    params = Setting(result.dataset, result.task, prepared, own.get("options", {})).params(0)
+    scorer = TASKS[result.task].scorer(truth, prepared, params)
     scorer.read(outcome_path(result.folder(work) / "evaluation", result.number, "test"))
     return scorer.resampled(draws_of(len(truth.images), seed=0))
 
