@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.lift_table import by_arm, intervals, read_results
+from pseudolabel.engines.checkpoints import load_weights
 from pseudolabel.params.sections import Sample
 from pseudolabel.tasks import TASKS
 
@@ -69,3 +70,14 @@ def test_all_arms_are_measured_once_and_test_only_when_it_is_asked_for(tmp_path)
     gains = {row["over"]: row for row in intervals("raw", arms, tmp_path / "work")}
     assert set(gains) == {"gold", "gold_long", "soft_teacher", "oracle"}
     assert all(row["low"] <= row["high"] for row in gains.values())
+
+
+def test_detectors_of_two_stages_are_trained_by_soft_teacher_itself(tmp_path):
+    TASKS["detection"].write_sample(tmp_path / "raw", TINY)
+    config = "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
+    more = ["--set", "model.config", config, "--arms", "gold", "soft_teacher"]
+    short = ["--set", "train.iterations", "2", "--set", "train.warmup_iterations", "1"]
+    rows = run_lift(tmp_path, *more, *short)
+    assert [row.split(",")[2] for row in rows] == ["gold", "soft_teacher"]
+    model = tmp_path / "work" / "raw" / "seed_0" / "soft_teacher" / "0" / "model" / "weights.pth"
+    assert any("rpn_head" in name for name in load_weights(model))
