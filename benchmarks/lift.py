@@ -36,11 +36,13 @@ from benchmarks.dubai_aerial import copy_with_ids
 from benchmarks.lift_arms import Arm, Bench, arms_of, silver_of
 from benchmarks.shrink import shrink
 from pseudolabel.errors import plain_errors
+from pseudolabel.files import read_json, write_json
 from pseudolabel.history import main_score
 from pseudolabel.params.loading import describe, load_params
 from pseudolabel.params.sections import Params
 
 SETTINGS = Path("benchmarks/lift.yaml")
+COST = "cost.json"
 RESULTS = Path("benchmarks/results/lift.csv")
 COLUMNS = (
     "dataset",
@@ -150,8 +152,8 @@ def commit() -> str:
     return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def measured(arm: Arm, bench: Bench) -> dict[str, Any]:
-    """Return what an arm gives, with its seconds and its peak memory."""
+def measured(arm: Arm, bench: Bench, folder: Path) -> dict[str, Any]:
+    """Return what an arm gives, and what it cost when its model was trained, into `folder`."""
     start = time.perf_counter()
     with plain_errors():
         row = arm(bench)
@@ -160,12 +162,15 @@ def measured(arm: Arm, bench: Bench) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated() / 2**20
+    seconds = round(time.perf_counter() - start)
+    cost = folder / COST
+    if not cost.exists():
+        write_json(cost, {"seconds": seconds, "peak_mb": round(peak), "commit": commit()})
     return {
         **{split: "" if score is None else score for split, score in scores.items()},
         "silver_images": silver["images"],
         "silver_annotations": silver["annotations"],
-        "seconds": round(time.perf_counter() - start),
-        "peak_mb": round(peak),
+        **read_json(cost),
     }
 
 
@@ -225,7 +230,8 @@ def main() -> None:
     for key, arm, bench in missing(settings_of(arguments), arguments):
         print(" ".join(f"{name}={value}" for name, value in key.items()), file=sys.stderr)
         with ProcessPoolExecutor(1, mp_context=context) as pool:
-            row = key | pool.submit(measured, arm, bench).result() | {"commit": commit()}
+            folder = bench.run(key["arm"], int(key["round"])).folder
+            row = key | pool.submit(measured, arm, bench, folder).result()
         append(arguments.out, row)
         print(",".join(str(row[column]) for column in COLUMNS), flush=True)
 

@@ -51,11 +51,18 @@ def rows_of(folder):
         ]
 
 
+def costs_of(folder):
+    with (folder / "lift.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [(row["arm"], row["round"], row["seconds"], row["peak_mb"]) for row in rows]
+
+
 def test_all_arms_are_measured_once_and_test_only_when_it_is_asked_for(tmp_path):
     TASKS["detection"].write_sample(tmp_path / "raw", TINY)
     assert len(run_lift(tmp_path, "--val-only", "--arms", "gold", "loop")) == 4
     assert [row[3] for row in rows_of(tmp_path)] == [""] * 4
     models = {it: it.stat().st_mtime_ns for it in (tmp_path / "work").rglob("model/weights.pth")}
+    costs = costs_of(tmp_path)
     (tmp_path / "lift.csv").unlink()
     run_lift(tmp_path)
     rows = rows_of(tmp_path)
@@ -63,7 +70,8 @@ def test_all_arms_are_measured_once_and_test_only_when_it_is_asked_for(tmp_path)
     expected += [("oracle", 0), ("gold_long", 0), ("soft_teacher", 0)]
     assert [row[:2] for row in rows] == expected
     assert all(0 <= float(score) <= 1 for row in rows for score in row[2:])
-    # Looking at test judged the models that were there, and trained none again.
+    # Looking at test judged the models that were there, and trained none again; costs stay.
+    assert costs_of(tmp_path)[:4] == costs
     assert all(path.stat().st_mtime_ns == then for path, then in models.items())
     assert run_lift(tmp_path) == []
     arms = by_arm(read_results(tmp_path / "lift.csv"))
