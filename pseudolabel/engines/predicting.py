@@ -180,8 +180,7 @@ class TrainedModel:
         built = MODELS.build(self.adapter.predicting_model(model, section))
         trained = getattr(built, "module", built)
         load_state_dict(trained, load_weights(weights), strict=True)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return built.to(device, memory_format=torch.channels_last).eval()
+        return built.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     def predict(self, images: Images, first: int = 0) -> Iterator[Predictions]:
         """Yield the predictions of images from row `first` on, batch by batch, in order."""

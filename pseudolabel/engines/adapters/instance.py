@@ -110,7 +110,7 @@ class InstanceAdapter(ObjectAdapter):
         counts = object_array(masks.encode(pixels.cpu().numpy()) if len(order) else [])
         rows = Annotations.predicted(
             np.full(len(order), sample.img_id, np.int64),
-            request.category_ids[found.labels.cpu().numpy()[order]],
+            request.category_ids[found.labels.long().cpu().numpy()[order]],
             masks.boxes_xyxy(counts, height, width),
             scores[order],
             request.round_number,

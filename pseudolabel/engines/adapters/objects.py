@@ -142,7 +142,7 @@ class ObjectAdapter:
         order = best_first(scores, sound & (scores >= request.section.score_floor))
         return Annotations.predicted(
             np.full(len(order), sample.img_id, np.int64),
-            request.category_ids[found.labels.cpu().numpy()[order]],
+            request.category_ids[found.labels.long().cpu().numpy()[order]],
             boxes[order],
             scores[order],
             request.round_number,
