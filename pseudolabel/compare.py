@@ -167,5 +167,5 @@ def advice(row: Row) -> str:
     if agreement is not None and agreement >= SETTLED:
         return "The silver has settled: another round would learn the same again."
     if low > 0:
-        return "The gain is not chance: another round is worth it."
+        return "Other images in val would show the gain, too: another round is worth it."
     return "Zero lies within, so the gain may be chance: another round may pay."

@@ -88,7 +88,7 @@ def test_the_verdict_says_whether_another_round_pays():
     said = verdict(HISTORY[:2])
     assert said.startswith("Round 1 is best on val, +0.1000 mAP over round 0.")
     assert "+0.1000 mAP on val, 95% interval +0.0200 to +0.1500." in said
-    assert said.endswith("The gain is not chance: another round is worth it.")
+    assert said.endswith("Other images in val would show the gain, too: another round is worth it.")
     said = verdict(HISTORY)
     assert "Round 2 against round 1, the best before it: -0.0500 mAP" in said
     assert "; 90% of its silver is that of the round before." in said
