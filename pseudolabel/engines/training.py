@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.registry import MODELS, OPTIMIZERS, TRANSFORMS, init_default_scope
+from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.runner import Runner
 
 from pseudolabel.datasets import MEASURED_ON
@@ -145,11 +145,8 @@ def build_runner(config: Config) -> Runner:
     """Return the runner of a config, having built whatever params.yaml names.
 
     Raises:
-        ModelError: a name or an argument of the model, an augmentation or the optimizer is wrong.
+        ModelError: a name of the model or an augmentation is wrong, or an argument of any.
     """
-    optimizer = config.optim_wrapper.optimizer.type
-    if OPTIMIZERS.get(optimizer) is None:
-        raise ModelError(f"train.optimizer: expected the name of an optimizer, found {optimizer!r}")
     try:
         runner = Runner.from_cfg(config)
         for part in walk(config.train_dataloader.dataset):

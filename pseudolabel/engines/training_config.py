@@ -1,4 +1,4 @@
-"""The mmengine config of one training: data, model, optimizer, schedule and hooks."""
+"""The mmengine config of one training: data, model and hooks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mmengine.config import Config
 from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.curve import CurveHook
 from pseudolabel.engines.model_config import read_config
+from pseudolabel.engines.optimizers import optimizer_wrapper, schedule, train_loop
 from pseudolabel.engines.sampling import GoldLastSampler
 from pseudolabel.formats.images import IMAGES
 from pseudolabel.params.sections import Params
@@ -71,11 +72,7 @@ def build_config(
             "sampler": sampler | {"source_ratio": [gold, silver][: len(datasets)]},
             "dataset": {"type": "ConcatDataset", "datasets": datasets},
         },
-        "train_cfg": {
-            "type": "IterBasedTrainLoop",
-            "max_iters": section.iterations,
-            "val_interval": section.iterations + 1,
-        },
+        "train_cfg": train_loop(params),
         "optim_wrapper": optimizer_wrapper(params),
         "param_scheduler": schedule(params),
         "default_hooks": {
@@ -109,38 +106,6 @@ def oversampled(dataset: dict[str, Any], threshold: float) -> dict[str, Any]:
     rarest class, where that is below the threshold.
     """
     return {"type": "ClassBalancedDataset", "oversample_thr": threshold, "dataset": dataset}
-
-
-def optimizer_wrapper(params: Params) -> dict[str, Any]:
-    """Return the optimizer by its name, with gradient clipping, and mixed precision on a GPU."""
-    section = params.train
-    mixed = section.mixed_precision and torch.cuda.is_available()
-    wrapper: dict[str, Any] = {
-        "type": "AmpOptimWrapper" if mixed else "OptimWrapper",
-        "optimizer": {**section.optimizer, "lr": section.learning_rate},
-    }
-    if "weight_decay" in section.optimizer:
-        wrapper["paramwise_cfg"] = {"norm_decay_mult": 0, "bias_decay_mult": 0}
-        wrapper["paramwise_cfg"]["bypass_duplicate"] = True
-    if section.gradient_clip is not None:
-        wrapper["clip_grad"] = {"max_norm": section.gradient_clip}
-    return wrapper
-
-
-def schedule(params: Params) -> list[dict[str, Any]]:
-    """Return a linear warm-up followed by a cosine down to a share of the learning rate."""
-    section = params.train
-    warmup, end = section.warmup_iterations, section.iterations
-    cosine = {
-        "type": "CosineAnnealingLR",
-        "begin": warmup,
-        "end": end,
-        "T_max": end - warmup,
-        "eta_min_ratio": section.final_learning_rate,
-        "by_epoch": False,
-    }
-    linear = {"type": "LinearLR", "start_factor": 0.01, "end": warmup, "by_epoch": False}
-    return [linear, cosine] if warmup else [cosine]
 
 
 def custom_hooks(params: Params) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,13 @@ from pseudolabel.params.base import (
     Within,
     value_in,
 )
+
+UNFIT = {
+    "LBFGS": "it compares the losses of several passes, and batches change from pass to pass",
+    "SparseAdam": "it takes sparse gradients alone, and those of images are dense",
+    "Muon": "it takes matrices alone, and these models have kernels, norms and biases, too",
+}
+"""Optimizers of torch that cannot train these models, and why."""
 
 
 class Launcher(Section):
@@ -46,6 +53,8 @@ class Train(Section):
     learning_rate: Above
     optimizer: Annotated[dict[str, Any], Field(min_length=1)]
     warmup_iterations: Count
+    schedule: Literal["cosine", "polynomial", "linear", "one_cycle"]
+    polynomial_power: Above
     final_learning_rate: Share
     gradient_clip: Above | None
     ema_momentum: Annotated[float, Field(gt=0, lt=1)] | None
@@ -61,12 +70,19 @@ class Train(Section):
         """Refuse an optimizer or augmentation without a name, and one learning rate too many."""
         if "type" not in self.optimizer:
             raise ValueError("optimizer needs a `type`, such as AdamW")
+        names = {self.optimizer["type"], self.optimizer.get("base")}
+        for name in sorted(names & UNFIT.keys()):
+            raise ValueError(f"optimizer {name} does not fit: {UNFIT[name]}")
         if "lr" in self.optimizer:
             raise ValueError("the optimizer's lr is set by `learning_rate`")
         if any("type" not in augmentation for augmentation in self.augmentations):
             raise ValueError("every one of augmentations needs a `type`, such as RandomFlip")
         if self.warmup_iterations >= self.iterations:
             raise ValueError("warmup_iterations must be below iterations")
+        if self.warmup_iterations == 1:
+            raise ValueError("warmup_iterations must be 0, or 2 and more to rise over")
+        if self.schedule == "one_cycle" and not self.warmup_iterations:
+            raise ValueError("schedule one_cycle needs warmup_iterations to rise over")
         return self
 
     def in_round(self, number: int) -> Any:
