@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pseudolabel.commands import check, folds, import_data
+from pseudolabel.commands import augmentations, check, folds, import_data
 from pseudolabel.errors import plain_errors
 
-COMMANDS = (import_data, check, folds)
+COMMANDS = (import_data, check, folds, augmentations)
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from pseudolabel import masks
 from pseudolabel.formats.images import with_8_bits
-from pseudolabel.formats.label_maps import MASKS, map_path, read_map
+from pseudolabel.formats.label_maps import MASKS, UNLABELLED, map_path, read_map
 from pseudolabel.records import Annotations, Category
 
 PALETTE = sv.ColorPalette.DEFAULT
@@ -42,20 +42,42 @@ def with_labels(
         categories: the classes, in order of their ids.
         folder: the split's folder, with the label maps where there are any.
     """
-    height, width = pixels.shape[:2]
+    if (folder / MASKS).is_dir():
+        if not len(rows):
+            return pixels
+        return with_label_map(pixels, read_map(map_path(folder, int(rows.image_ids[0]))))
     ids = np.array([category.id for category in categories], np.int64)
     classes = np.searchsorted(ids, rows.category_ids).astype(int)
+    shapes = masks.decode(rows.masks, *pixels.shape[:2]) if len(rows) and all(rows.masks) else None
+    return with_objects(pixels, classes, rows.boxes_xyxy, shapes)
+
+
+def with_objects(
+    pixels: NDArray[np.uint8],
+    classes: NDArray[np.int64],
+    boxes_xyxy: NDArray[np.float32],
+    shapes: NDArray[np.bool_] | None,
+) -> NDArray[np.uint8]:
+    """Return an (h, w, 3) image with (n, 4) boxes drawn into it, and (n, h, w) masks if any.
+
+    Boxes that are not finite are left out; classes are positions among the categories.
+    """
     # supervision draws into OpenCV's order of channels.
     drawn = np.ascontiguousarray(pixels[..., ::-1])
-    if (folder / MASKS).is_dir() and len(rows):
-        labels = read_map(map_path(folder, int(rows.image_ids[0])))
-        drawn = fill(drawn, labels == np.arange(len(ids))[:, None, None], np.arange(len(ids)))
-    elif len(rows) and all(rows.masks):
-        drawn = fill(drawn, masks.decode(rows.masks, height, width), classes)
-    boxed = np.isfinite(rows.boxes_xyxy).all(axis=1)
+    if shapes is not None and len(shapes):
+        drawn = fill(drawn, shapes, classes)
+    boxed = np.isfinite(boxes_xyxy).all(axis=1)
     if boxed.any():
-        found = sv.Detections(xyxy=rows.boxes_xyxy[boxed], class_id=classes[boxed])
-        drawn = box_annotator(max(height, width)).annotate(drawn, found)
+        found = sv.Detections(xyxy=boxes_xyxy[boxed], class_id=classes[boxed])
+        drawn = box_annotator(max(pixels.shape[:2])).annotate(drawn, found)
+    return np.ascontiguousarray(drawn[..., ::-1])
+
+
+def with_label_map(pixels: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an (h, w, 3) image with the classes of an (h, w) label map laid over it."""
+    classes = np.setdiff1d(labels, [UNLABELLED]).astype(int)
+    drawn = np.ascontiguousarray(pixels[..., ::-1])
+    drawn = fill(drawn, labels == classes[:, None, None], classes)
     return np.ascontiguousarray(drawn[..., ::-1])
 
 

@@ -23,8 +23,8 @@ LAYERS = [
     {"drawing", "pages", "imports", "mending"},
     {"tasks", "data_report", "audit"},
     {"prepare", "experiments"},
-    {"commands", "__main__"},
     {"engines"},
+    {"commands", "__main__"},
 ]
 HEAVY = {"torch", "torchvision", "mmcv", "mmdet", "mmengine", "mmseg", "mmpretrain"}
 TASKS = ("detection", "instance", "semantic", "classification")
@@ -74,7 +74,9 @@ def test_only_engines_import_torch(path):
 
 
 def test_importing_the_package_imports_no_torch():
-    code = "import sys, pseudolabel, pseudolabel.silver, pseudolabel.compare; "
+    code = (
+        "import sys, pseudolabel, pseudolabel.silver, pseudolabel.compare, pseudolabel.__main__; "
+    )
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 

@@ -64,6 +64,9 @@ class Adapter(Protocol):
     def train_pipeline(self, params: Params) -> Pipeline:
         """Return the training transforms, from the file to the model's input."""
 
+    def picture(self, item: dict[str, Any]) -> NDArray[np.uint8]:
+        """Return the (h, w, 3) picture of a training image with its labels, red first."""
+
     def source(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline
     ) -> dict[str, Any]:
@@ -85,6 +88,12 @@ class Adapter(Protocol):
 
     def shard_writer(self, folder: Path, request: Request) -> ShardWriter:
         """Return what writes the predictions for the pool into a folder."""
+
+
+def pixels_of(item: dict[str, Any]) -> NDArray[np.uint8]:
+    """Return a training image as an (h, w, 3) picture, red first."""
+    pixels: NDArray[np.uint8] = item["inputs"].numpy()[::-1].transpose(1, 2, 0)
+    return np.ascontiguousarray(pixels)
 
 
 class ShardWriter(Protocol):

@@ -11,18 +11,19 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
 from pseudolabel.datasets import MEASURED_ON
 from pseudolabel.engines.adapter import adapter_of
+from pseudolabel.engines.augmentations import refuse_failing
 from pseudolabel.engines.checkpoints import (
     fitting_weights,
     load_checkpoint,
     load_weights,
     save_weights,
 )
-from pseudolabel.engines.model_config import backbone_weights, read_config, walk
+from pseudolabel.engines.model_config import backbone_weights, read_config
 from pseudolabel.engines.training_config import SNAPSHOT, Sources, build_config
 from pseudolabel.errors import ModelError
 from pseudolabel.files import (
@@ -136,25 +137,23 @@ def train_in(scratch: Path, sources: Sources, params: Params) -> None:
         config.resume, config.load_from = True, str(checkpoint)
     elif params.model.weights is not None:
         config.load_from = str(first_weights(scratch, config, params))
+    refuse_failing(config)
     build_runner(config).train()
     if is_main_process():
         finish(scratch, sources, config, params)
 
 
 def build_runner(config: Config) -> Runner:
-    """Return the runner of a config, having built whatever params.yaml names.
+    """Return the runner of a config, its model and optimizer built.
 
     Raises:
-        ModelError: a name of the model or an augmentation is wrong, or an argument of any.
+        ModelError: a name or an argument of the model or the optimizer is wrong.
     """
     try:
         runner = Runner.from_cfg(config)
-        for part in walk(config.train_dataloader.dataset):
-            for transform in part.get("pipeline", []):
-                TRANSFORMS.build(transform)
         runner.build_optim_wrapper(config.optim_wrapper)
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError, ImportError) as error:
-        raise ModelError(f"the model, an augmentation or the optimizer: {error}") from error
+        raise ModelError(f"the model or the optimizer: {error}") from error
     return runner
 
 

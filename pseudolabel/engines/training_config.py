@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 
 from pseudolabel.engines.adapter import adapter_of
+from pseudolabel.engines.augmentations import with_mixing
 from pseudolabel.engines.curve import CurveHook
 from pseudolabel.engines.model_config import read_config
 from pseudolabel.engines.optimizers import optimizer_wrapper, schedule, train_loop
@@ -50,9 +51,14 @@ def build_config(
     section, adapter = params.train, adapter_of(params.task)
     model = adapter.adapt_model(read_config(params.model.config, adapter.scope), categories, params)
     pipeline, images = adapter.train_pipeline(params), params.data.root / IMAGES
-    datasets = [adapter.source(folder, images, categories, pipeline) for folder in sources.folders]
-    if section.oversample_threshold is not None:
-        datasets = [oversampled(it, section.oversample_threshold) for it in datasets]
+    threshold = section.oversample_threshold
+    datasets = [
+        with_mixing(
+            adapter.source(folder, images, categories, pipeline),
+            lambda source: oversampled(source, threshold),
+        )
+        for folder in sources.folders
+    ]
     gold, silver = section.images_a_step
     batch_size = gold + silver
     sampler = {"type": GoldLastSampler.__name__, "batch_size": batch_size, "seed": params.seed}
@@ -99,12 +105,14 @@ def build_config(
     return Config(config)
 
 
-def oversampled(dataset: dict[str, Any], threshold: float) -> dict[str, Any]:
+def oversampled(dataset: dict[str, Any], threshold: float | None) -> dict[str, Any]:
     """Return a data set whose images of rare classes come more than once (Gupta et al. 2019).
 
     An image is repeated by the square root of the threshold over the share of images that show its
-    rarest class, where that is below the threshold.
+    rarest class, where that is below the threshold; without a threshold, none is.
     """
+    if threshold is None:
+        return dataset
     return {"type": "ClassBalancedDataset", "oversample_thr": threshold, "dataset": dataset}
 
 

@@ -194,7 +194,7 @@ FAULTS = [
     (
         "no such augmentation",
         {"train": {"augmentations": [{"type": "Flipp"}]}},
-        "Flipp is not in the mmdet::transform registry",
+        "Flipp: expected the name of a transform",
     ),
     (
         "a wrong argument",

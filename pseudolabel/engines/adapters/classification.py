@@ -12,8 +12,9 @@ from mmcv.transforms import BaseTransform
 from mmengine.config import Config, ConfigDict
 from numpy.typing import NDArray
 
-from pseudolabel.engines.adapter import Look, Pipeline, Request, View
-from pseudolabel.engines.model_config import LOAD, as_tuples, cropped, fitted, stripped
+from pseudolabel.engines.adapter import Look, Pipeline, Request, View, pixels_of
+from pseudolabel.engines.augmentations import transforms_of
+from pseudolabel.engines.model_config import LOAD, cropped, fitted, stripped
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
@@ -139,11 +140,15 @@ class ClassificationAdapter:
         return [
             LOAD,
             *([soft] if section.soft_labels else []),
-            *[as_tuples(augmentation) for augmentation in params.train.augmentations],
+            *transforms_of(params),
             *fitted(params.model.image_size),
             *cropped(params.train.crop),
             {"type": "PackInputs", "meta_keys": META_KEYS[1:]},
         ]
+
+    def picture(self, item: dict[str, Any]) -> NDArray[np.uint8]:
+        """Return the (h, w, 3) picture of a training image; its class is not to be seen in it."""
+        return pixels_of(item)
 
     def source(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline

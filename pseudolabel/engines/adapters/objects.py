@@ -11,9 +11,11 @@ import numpy as np
 from mmengine.config import Config, ConfigDict
 from numpy.typing import NDArray
 
-from pseudolabel.engines.adapter import Look, Pipeline, Request, RowsWriter, View
+from pseudolabel.drawing import with_objects
+from pseudolabel.engines.adapter import Look, Pipeline, Request, RowsWriter, View, pixels_of
 from pseudolabel.engines.adapters.hiding import HideCrowds
-from pseudolabel.engines.model_config import LOAD, as_tuples, fitted, stripped
+from pseudolabel.engines.augmentations import transforms_of
+from pseudolabel.engines.model_config import LOAD, fitted, stripped
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Annotations, Category
@@ -61,9 +63,10 @@ class ObjectAdapter:
             LOAD,
             self.load_annotations,
             {"type": HideCrowds.__name__},
-            *[as_tuples(augmentation) for augmentation in params.train.augmentations],
+            *transforms_of(params, boxes=True),
             *fitted(params.model.image_size),
             *self.cropped(params.train.crop),
+            self.of_some_size,
             {"type": "PackDetInputs", "meta_keys": META_KEYS[:5]},
         ]
 
@@ -71,12 +74,27 @@ class ObjectAdapter:
         """Return the transforms that cut a part of some width and height out of an image."""
         if size is None:
             return []
-        masks = bool(self.load_annotations.get("with_mask"))
         crop = {"type": "RandomCrop", "crop_size": size, "allow_negative_crop": True}
-        # A mask that is cut has another box, or none.
-        crop["recompute_bbox"] = masks
-        left = {"type": "FilterAnnotations", "min_gt_bbox_wh": (1, 1), "by_mask": masks}
-        return [crop, left | {"keep_empty": False}]
+        # A mask that is cut has another box.
+        return [crop | {"recompute_bbox": self.has_masks}]
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether objects have masks."""
+        return bool(self.load_annotations.get("with_mask"))
+
+    @property
+    def of_some_size(self) -> dict[str, Any]:
+        """The transform that drops objects of which augmentations have left nothing."""
+        left = {"type": "FilterAnnotations", "min_gt_bbox_wh": (1, 1), "by_mask": self.has_masks}
+        return left | {"keep_empty": False}
+
+    def picture(self, item: dict[str, Any]) -> NDArray[np.uint8]:
+        """Return the (h, w, 3) picture of a training image with its boxes, and masks if any."""
+        found = item["data_samples"].gt_instances
+        shapes = found.masks.masks.astype(bool) if "masks" in found else None
+        boxes = found.bboxes.tensor.numpy().astype(np.float32)
+        return with_objects(pixels_of(item), found.labels.numpy(), boxes, shapes)
 
     def source(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline

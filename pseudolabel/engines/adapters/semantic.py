@@ -12,11 +12,13 @@ from mmcv.transforms import BaseTransform
 from mmengine.config import Config, ConfigDict
 from numpy.typing import NDArray
 
-from pseudolabel.engines.adapter import Look, Pipeline, Request, RowsWriter, View
-from pseudolabel.engines.model_config import LOAD, as_tuples, cropped, fitted, stripped, walk
+from pseudolabel.drawing import with_label_map
+from pseudolabel.engines.adapter import Look, Pipeline, Request, RowsWriter, View, pixels_of
+from pseudolabel.engines.augmentations import transforms_of
+from pseudolabel.engines.model_config import LOAD, cropped, fitted, stripped, walk
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats.coco import FILE, read_coco
-from pseudolabel.formats.label_maps import map_path
+from pseudolabel.formats.label_maps import UNLABELLED, map_path
 from pseudolabel.formats.prediction_maps import write_prediction_maps
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Category, LabelMaps
@@ -126,11 +128,16 @@ class SemanticAdapter:
         return [
             LOAD,
             {"type": "LoadAnnotations"},
-            *[as_tuples(augmentation) for augmentation in params.train.augmentations],
+            *transforms_of(params, mask_fill=UNLABELLED),
             *fitted(params.model.image_size),
             *cropped(params.train.crop),
             {"type": "PackSegInputs", "meta_keys": META_KEYS[1:4]},
         ]
+
+    def picture(self, item: dict[str, Any]) -> NDArray[np.uint8]:
+        """Return the (h, w, 3) picture of a training image with its label map over it."""
+        labels = item["data_samples"].gt_sem_seg.data[0].numpy().astype(np.uint8)
+        return with_label_map(pixels_of(item), labels)
 
     def source(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline
