@@ -92,8 +92,9 @@ class Adapter(Protocol):
 
 def pixels_of(item: dict[str, Any]) -> NDArray[np.uint8]:
     """Return a training image as an (h, w, 3) picture, red first."""
-    pixels: NDArray[np.uint8] = item["inputs"].numpy()[::-1].transpose(1, 2, 0)
-    return np.ascontiguousarray(pixels)
+    pixels = item["inputs"].numpy()[::-1].transpose(1, 2, 0)
+    # Some transforms leave floats behind.
+    return np.ascontiguousarray(pixels.clip(0, 255).astype(np.uint8))
 
 
 class ShardWriter(Protocol):

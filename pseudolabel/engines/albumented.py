@@ -74,8 +74,10 @@ class Albumented(BaseTransform):  # type: ignore[misc]
         """Return the image and its labels, transformed."""
         # It has random numbers of its own, which are to follow from the training's seed.
         self.run.set_random_seed(int(np.random.randint(2**31)))  # noqa: NPY002
+        # Some transforms leave floats up to 255 behind, which it would take for floats up to 1.
+        image = results["img"].clip(0, 255).astype(np.uint8)
         # Colours are in OpenCV's order here, which it takes for red, green and blue.
-        given: dict[str, Any] = {"image": np.ascontiguousarray(results["img"][..., ::-1])}
+        given: dict[str, Any] = {"image": np.ascontiguousarray(image[..., ::-1])}
         if "gt_seg_map" in results:
             given["mask"] = results["gt_seg_map"]
         if self.boxes:

@@ -176,6 +176,13 @@ def test_colours_are_in_the_order_that_albumentations_expect():
     assert found["img"][0, 0].tolist() == [100, 100, 150]
 
 
+def test_images_of_floats_are_taken_for_what_they_are():
+    given = {"img": np.full((8, 8, 3), 100.4, np.float32)}
+    found = Albumented([{"type": "HorizontalFlip", "p": 1.0}], boxes=False, mask_fill=0)
+    assert found.transform(given)["img"].dtype == np.uint8
+    assert (given["img"] == 100).all()
+
+
 def test_the_same_seed_makes_the_same_of_an_image():
     run = Albumented([{"type": "ShiftScaleRotate", "p": 1.0}], boxes=True, mask_fill=0)
     made = []
