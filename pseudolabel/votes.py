@@ -1,4 +1,4 @@
-"""Objects that several models found in the same images, joined by weighted boxes fusion."""
+"""Objects that models or views found in the same images, joined by weighted boxes fusion."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SAME_IOU = 0.55
 
 
 def joint_votes(found: Sequence[Annotations], same_iou: float = SAME_IOU) -> Annotations:
-    """Return the objects of several models as one set (Solovyev et al. 2021).
+    """Return the objects of several models or views as one set (Solovyev et al. 2021).
 
     A box is the mean of those that are one object, weighted by their scores. Its score is their
     mean, times the share of the models that saw it: what a single one of five models sees keeps a
     fifth of its score. Where objects have masks, the one that fits best follows, with its own box.
 
     Args:
-        found: the annotations of each model.
+        found: the annotations of each model and view.
         same_iou: overlap above which two boxes of an image and class are one object.
 
     Returns:

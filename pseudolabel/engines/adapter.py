@@ -73,7 +73,7 @@ class Adapter(Protocol):
         """Return the config of a training data set, from a split's folder."""
 
     def predicting_model(self, model: ConfigDict, section: Any) -> dict[str, Any]:
-        """Return the config of the model that predicts; `module` holds the trained one, if any."""
+        """Return the config of the model that predicts, with the weights of the trained one."""
 
     def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
         """Return the transforms of one view, from the loaded image to the model's input."""

@@ -89,6 +89,12 @@ def fitted(size: tuple[int, int]) -> list[dict[str, Any]]:
     ]
 
 
+def scaled(size: tuple[int, int], factor: float, multiple: int = 1) -> tuple[int, int]:
+    """Return width and height times a factor, each the nearest multiple of some pixels."""
+    width, height = (max(1, round(it * factor / multiple)) * multiple for it in size)
+    return width, height
+
+
 def cropped(size: tuple[int, int] | None) -> list[dict[str, Any]]:
     """Return what cuts a part of some width and height out of an image, and of its label map."""
     return [] if size is None else [{"type": "RandomCrop", "crop_size": (size[1], size[0])}]

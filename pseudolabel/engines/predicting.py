@@ -139,8 +139,8 @@ class TrainedModel:
         members = list(zip(folders, configs, strict=True))
         views = [
             View(scale, flip)
-            for scale in section.views.scales
-            for flip in (False, True)[: 1 + section.views.flip]
+            for scale in section.scales
+            for flip in (False, True)[: 1 + section.flip]
         ]
         self.looks = [
             Planned(self.load(folder / WEIGHTS, config), self.plan(config, views))
@@ -157,10 +157,9 @@ class TrainedModel:
                 for paths in earlier
             ]
         elif stability == "flip":
-            # Without what joins views: that is what is to be compared.
-            alone = [getattr(look.model, "module", look.model) for look in self.looks]
             mirrored = [self.plan(config, [View(1, True)]) for config in configs]
-            self.other_looks = [list(map(Planned, alone, mirrored))]
+            models = [look.model for look in self.looks]
+            self.other_looks = [list(map(Planned, models, mirrored))]
 
     def plan(self, config: Config, views: list[View]) -> list[int]:
         """Return the numbers of the pipelines that give a model's views; alike ones are shared."""
@@ -178,8 +177,7 @@ class TrainedModel:
         # A copy: what predicts may change its config.
         model, section = copy.deepcopy(config.model), self.request.section
         built = MODELS.build(self.adapter.predicting_model(model, section))
-        trained = getattr(built, "module", built)
-        load_state_dict(trained, load_weights(weights), strict=True)
+        load_state_dict(built, load_weights(weights), strict=True)
         return built.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     def predict(self, images: Images, first: int = 0) -> Iterator[Predictions]:

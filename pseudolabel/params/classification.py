@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pseudolabel.params.sections import Params, PseudoLabel, Views
+from pseudolabel.params.sections import Params
 from pseudolabel.params.training import Train
 
 
@@ -19,19 +19,7 @@ class ClassificationTrain(Train):
     soft_labels: bool
 
 
-class ClassificationLabel(PseudoLabel):
-    """How the champion labels the pool, with a mirrored view on request."""
-
-    flip: bool
-
-    @property
-    def views(self) -> Views:
-        """The plain view, and the mirrored one on request."""
-        return Views(flip=self.flip)
-
-
 class ClassificationParams(Params):
     """The parameters of classification."""
 
     train: ClassificationTrain
-    pseudo_label: ClassificationLabel

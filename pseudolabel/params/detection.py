@@ -8,24 +8,13 @@ from pydantic import Field, model_validator
 
 from pseudolabel.params.base import Count, Share, Some, Threshold, Within
 from pseudolabel.params.filtering import Filter
-from pseudolabel.params.sections import Params, Predict, PseudoLabel, Views
+from pseudolabel.params.sections import Params, Predict, PseudoLabel
 
 
 class ObjectLabel(PseudoLabel):
     """How the champion labels the pool; whatever scores above the floor is written down."""
 
     score_floor: Within
-
-
-class DetectionLabel(ObjectLabel):
-    """The same, with a mirrored view on request."""
-
-    flip: bool
-
-    @property
-    def views(self) -> Views:
-        """The plain view, and the mirrored one on request."""
-        return Views(flip=self.flip)
 
 
 class ObjectFilter(Filter):
@@ -88,9 +77,3 @@ class ObjectParams(Params):
                 f"{self.pseudo_label.score_floor}: predictions below the floor are not written"
             )
         return self
-
-
-class DetectionParams(ObjectParams):
-    """The parameters of object detection."""
-
-    pseudo_label: DetectionLabel

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pseudolabel.errors import ParamsError
 from pseudolabel.params.classification import ClassificationParams
-from pseudolabel.params.detection import DetectionParams
+from pseudolabel.params.detection import ObjectParams
 from pseudolabel.params.instance import InstanceParams
 from pseudolabel.params.sections import Params
 from pseudolabel.params.semantic import SemanticParams
@@ -19,7 +19,7 @@ DEFAULT = "default"
 """As a value in params.yaml: whatever configs/<task>.yaml says, nothing where it is silent."""
 
 TASKS: dict[str, type[Params]] = {
-    "detection": DetectionParams,
+    "detection": ObjectParams,
     "instance": InstanceParams,
     "semantic": SemanticParams,
     "classification": ClassificationParams,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pseudolabel.params.base import LAST_ROUND, Count, Section, Some, Within
+from pseudolabel.params.base import LAST_ROUND, Above, Count, Section, Some, Within
 from pseudolabel.params.filtering import Filter
 from pseudolabel.params.training import Train
 
@@ -65,28 +64,12 @@ class Prepare(Section):
         return self
 
 
-@dataclass(frozen=True)
-class Views:
-    """The views of an image that a prediction joins.
-
-    Attributes:
-        scales: factors of the model's image size.
-        flip: whether each is taken mirrored, too.
-    """
-
-    scales: tuple[float, ...] = (1.0,)
-    flip: bool = False
-
-
 class Predict(Section):
-    """How a model is run over images."""
+    """How a model is run over images: at which factors of its image size, mirrored, too, or not."""
 
     batch_size: Some
-
-    @property
-    def views(self) -> Views:
-        """The views of each image that are joined."""
-        return Views()
+    scales: Annotated[tuple[Above, ...], Field(min_length=1)]
+    flip: bool
 
 
 class PseudoLabel(Predict):

@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
-from pseudolabel.params.base import Above, Share
+from pseudolabel.params.base import Share
 from pseudolabel.params.filtering import Filter
-from pseudolabel.params.sections import Params, PseudoLabel, Views
-
-
-class SemanticLabel(PseudoLabel):
-    """How the champion labels the pool: at which scales, and mirrored or not."""
-
-    scales: Annotated[tuple[Above, ...], Field(min_length=1)]
-    flip: bool
-
-    @property
-    def views(self) -> Views:
-        """The image at every scale, mirrored on request."""
-        return Views(self.scales, self.flip)
+from pseudolabel.params.sections import Params
 
 
 class SemanticFilter(Filter):
@@ -32,5 +16,4 @@ class SemanticFilter(Filter):
 class SemanticParams(Params):
     """The parameters of semantic segmentation."""
 
-    pseudo_label: SemanticLabel
     filter: SemanticFilter

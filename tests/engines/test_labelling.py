@@ -14,6 +14,7 @@ import torch
 from pseudolabel import masks
 from pseudolabel.engines.adapter import RowsWriter
 from pseudolabel.engines.checkpoints import load_weights
+from pseudolabel.engines.evaluating import judge
 from pseudolabel.engines.labelling import label_missing_shards, label_pool
 from pseudolabel.engines.predicting import Predictions, TrainedModel
 from pseudolabel.engines.training import train
@@ -113,17 +114,24 @@ def labelling(root, **changes):
     return tiny_params(root).pseudo_label.model_copy(update=changes)
 
 
-def test_flipping_joins_what_two_views_show(root, prepared, model):
-    pool = read_coco(prepared / "pool" / FILE).images[:4]
-    plain, flipped = (
-        find_all(TrainedModel([model], root / "images", labelling(root, flip=flip)), pool)
-        for flip in (False, True)
-    )
-    assert not same_rows(plain, flipped)
-    # The joined rows hold the best of the plain view: nothing better than a view's best is made up.
-    best = [found.scores[found.image_ids == pool.ids[0]].max() for found in (plain, flipped)]
-    assert best[1] >= best[0] - 1e-5
-    assert (flipped.boxes_xyxy[:, 2:] <= (96, 80)).all()
+def test_objects_of_several_views_are_joined_by_votes(root, prepared, model, tmp_path):
+    pool = read_coco(prepared / "pool" / FILE).images[:3]
+    for name in pool.file_names:
+        pixels = cv2.imread(str(root / "images" / name))
+        cv2.imwrite(str(tmp_path / name), pixels[:, ::-1])
+    views = {"scales": (1.0, 1.34), "flip": True, "score_floor": 0.0001}
+    found = find_all(TrainedModel([model], root / "images", labelling(root, **views)), pool)
+    mirrored = find_all(TrainedModel([model], tmp_path, labelling(root, **views)), pool)
+    # Of an image and its mirror image, each is seen as both.
+    assert len(found) == len(mirrored) > 0
+    expected = found.boxes_xyxy[:, [2, 1, 0, 3]] * (-1, 1, -1, 1) + (96, 0, 96, 0)
+    assert np.sort(mirrored.scores) == pytest.approx(np.sort(found.scores), abs=1e-4)
+    corners = np.sort(mirrored.boxes_xyxy, axis=0)
+    assert corners == pytest.approx(np.sort(expected, axis=0), abs=0.05)
+    for changes in ({"flip": False}, {"scales": (1.0,)}):
+        section = labelling(root, **(views | changes))
+        fewer = find_all(TrainedModel([model], root / "images", section), pool)
+        assert not same_rows(found, fewer)
 
 
 @pytest.mark.slow
@@ -194,6 +202,19 @@ TASKS = [
 ]
 LONGER = {"iterations": 60, "ema_momentum": None}
 """What a tiny model of masks needs before any has a pixel."""
+
+
+@pytest.mark.parametrize("any_task", ["semantic", "classification"], indirect=True)
+def test_models_are_judged_by_all_views_that_are_asked_for(any_task):
+    scores = []
+    for changes in ({}, {"scales": (0.75, 1.25), "flip": True}):
+        params = any_task.params()
+        section = params.evaluate.model_copy(update=changes)
+        row = judge(
+            any_task.model, any_task.prepared, params.model_copy(update={"evaluate": section})
+        ).row
+        scores.append(row["val"])
+    assert scores[0] != scores[1]
 
 
 @pytest.mark.parametrize("any_task", TASKS, indirect=True)

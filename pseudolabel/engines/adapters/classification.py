@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pseudolabel.engines.adapter import Look, Pipeline, Request, View, pixels_of
 from pseudolabel.engines.augmentations import transforms_of
-from pseudolabel.engines.model_config import LOAD, cropped, fitted, stripped
+from pseudolabel.engines.model_config import LOAD, cropped, fitted, scaled, stripped
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
@@ -168,7 +168,7 @@ class ClassificationAdapter:
 
     def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
         """Return the transforms of one view; it is flipped before it is padded, as in training."""
-        resize, pad = fitted(image_size)
+        resize, pad = fitted(scaled(image_size, view.scale))
         flip = {"type": "RandomFlip", "prob": float(view.flip)}
         return [resize, flip, pad, {"type": "PackInputs", "meta_keys": META_KEYS}]
 

@@ -15,7 +15,7 @@ from pseudolabel.drawing import with_objects
 from pseudolabel.engines.adapter import Look, Pipeline, Request, RowsWriter, View, pixels_of
 from pseudolabel.engines.adapters.hiding import HideCrowds
 from pseudolabel.engines.augmentations import transforms_of
-from pseudolabel.engines.model_config import LOAD, fitted, stripped
+from pseudolabel.engines.model_config import LOAD, fitted, scaled, stripped
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Annotations, Category
@@ -120,16 +120,17 @@ class ObjectAdapter:
 
     def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
         """Return the transforms of one view; it is flipped before it is padded."""
-        resize, pad = fitted(image_size)
+        resize, pad = fitted(scaled(image_size, view.scale))
         flip = {"type": "RandomFlip", "prob": float(view.flip)}
         return [resize, flip, pad, {"type": "PackDetInputs", "meta_keys": META_KEYS}]
 
     def predict(self, looks: Sequence[Look], request: Request) -> Annotations:
-        """Return the objects of a batch, best first within an image; several models vote."""
+        """Return the objects of a batch, best first within an image; models and views vote."""
         found = []
         for model, views in looks:
-            parts = [self.rows(sample, request) for sample in self.samples(model, views)]
-            found.append(Annotations.concatenate([Annotations.empty(), *parts]))
+            for batch in views:
+                parts = [self.rows(sample, request) for sample in model.test_step(batch)]
+                found.append(Annotations.concatenate([Annotations.empty(), *parts]))
         if len(found) == 1:
             return found[0]
         voted = joint_votes(found)
@@ -140,12 +141,6 @@ class ObjectAdapter:
     ) -> NDArray[np.float32]:
         """Return how far the objects of each image are found again."""
         return objects_agreement(found, other, image_ids)
-
-    def samples(self, model: Any, views: list[Any]) -> Sequence[Any]:
-        """Return mmdet's results for a batch, one an image."""
-        (batch,) = views
-        results: Sequence[Any] = model.test_step(batch)
-        return results
 
     def rows(self, sample: Any, request: Request) -> Annotations:
         """Return the sound objects of one image, best first."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pseudolabel.drawing import with_label_map
 from pseudolabel.engines.adapter import Look, Pipeline, Request, RowsWriter, View, pixels_of
 from pseudolabel.engines.augmentations import transforms_of
-from pseudolabel.engines.model_config import LOAD, cropped, fitted, stripped, walk
+from pseudolabel.engines.model_config import LOAD, cropped, fitted, scaled, stripped, walk
 from pseudolabel.engines.quiet import quiet_imports
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.label_maps import UNLABELLED, map_path
@@ -157,7 +157,7 @@ class SemanticAdapter:
 
     def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
         """Return the transforms of one view, whose sides are multiples of 32 pixels."""
-        width, height = (max(1, round(it * view.scale / DIVISOR)) * DIVISOR for it in image_size)
+        width, height = scaled(image_size, view.scale, DIVISOR)
         resize, pad = fitted((width, height))
         return [
             resize,
