@@ -20,7 +20,7 @@ LAYERS = [
     {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver", "alarms"}
     | {"datasets", "distributions", "folds", "leaks", "votes", "quality", "stability", "tuning"}
     | {"pool", "silver_record"},
-    {"drawing", "pages", "imports", "mending"},
+    {"drawing", "pages", "imports", "mending", "exports"},
     {"tasks", "data_report", "audit"},
     {"prepare", "experiments"},
     {"engines"},
@@ -100,7 +100,13 @@ def needed_by(stage):
 
 
 def declared(stage):
-    for file in ("dvc.yaml", "data/dvc.yaml", "rounds/dvc.yaml", "folds/dvc.yaml"):
+    for file in (
+        "dvc.yaml",
+        "data/dvc.yaml",
+        "rounds/dvc.yaml",
+        "folds/dvc.yaml",
+        "export/dvc.yaml",
+    ):
         stages = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"]
         if stage in stages:
             return stages[stage].get("do", stages[stage])

@@ -55,7 +55,7 @@ def label_pool(
     section = params.pseudo_label
     splits = [prepared / split / FILE for split in ("pool", TUNING)]
     images, tuning = (read_coco(file).images for file in splits)
-    teachers = teachers_of(section.teachers, champion, prepared)
+    teachers = teachers_of(section.teachers, champion, prepared, "pseudo_label.teachers")
     inputs = [round_number, section.model_dump(mode="json")]
     files = [path for folder in teachers for path in sorted(folder.glob("*.pth"))]
     files += [folder / CONFIG for folder in teachers]
@@ -90,9 +90,12 @@ def said_of(teachers: list[Path], shards: Path) -> dict[str, Any]:
 
 
 def teachers_of(
-    wanted: Literal["champion", "folds"] | list[Path], champion: Path, prepared: Path
+    wanted: Literal["champion", "folds"] | list[Path],
+    champion: Path,
+    prepared: Path,
+    parameter: str,
 ) -> list[Path]:
-    """Return the model folders of those that are to label.
+    """Return the model folders of those that are to label, as a parameter names them.
 
     Raises:
         ModelError: one is missing, or a fold is of another model.
@@ -105,7 +108,7 @@ def teachers_of(
     for folder in folders:
         if not (folder / CONFIG).is_file():
             expected = "a model folder, as rounds/<k>/champion"
-            raise ModelError(f"pseudo_label.teachers: {folder}: expected {expected}, found none")
+            raise ModelError(f"{parameter}: {folder}: expected {expected}, found none")
         refuse_seen(images_seen(folder), measured, str(folder))
     return folders
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pseudolabel.params.base import Share
 from pseudolabel.params.detection import ObjectFilter, ObjectParams
+from pseudolabel.params.export import InstanceExport
 
 
 class InstanceFilter(ObjectFilter):
@@ -22,3 +23,4 @@ class InstanceParams(ObjectParams):
     """The parameters of instance segmentation."""
 
     filter: InstanceFilter
+    export: InstanceExport

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pseudolabel.params.base import LAST_ROUND, Above, Count, Section, Some, Within
+from pseudolabel.params.export import Export
 from pseudolabel.params.filtering import Filter
 from pseudolabel.params.training import Train
 
@@ -104,6 +105,7 @@ class Params(Section):
     pseudo_label: PseudoLabel
     filter: Filter
     evaluate: Predict
+    export: Export
 
     @model_validator(mode="after")
     def crop_fits(self) -> Params:

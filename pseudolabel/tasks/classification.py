@@ -1,6 +1,7 @@
 """Classification: one class for every image."""
 
 from pseudolabel.audit.images import image_suspects
+from pseudolabel.exports.images import CLASSES
 from pseudolabel.filters.images import IMAGES
 from pseudolabel.formats.classes import read_classes
 from pseudolabel.metrics.images import ImageScorer
@@ -17,5 +18,6 @@ TASK = Task(
     write_labels=labels_in_coco_alone,
     filtering=IMAGES,
     scorer=lambda truth, _, __: ImageScorer(truth),
+    export=CLASSES,
     suspects=image_suspects,
 )

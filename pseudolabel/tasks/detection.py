@@ -1,6 +1,7 @@
 """Object detection: a box and a class for every object."""
 
 from pseudolabel.audit.objects import object_suspects
+from pseudolabel.exports.objects import BOXES as BOX_FIELDS
 from pseudolabel.filters.objects import BOXES
 from pseudolabel.formats.raw import read_coco_split
 from pseudolabel.formats.shapes import Contract
@@ -18,5 +19,6 @@ TASK = Task(
     write_labels=labels_in_coco_alone,
     filtering=BOXES,
     scorer=lambda truth, _, params: BoxScorer(truth, params.evaluate.max_boxes),
+    export=BOX_FIELDS,
     suspects=object_suspects,
 )

@@ -3,6 +3,7 @@
 from functools import partial
 
 from pseudolabel.audit.objects import object_suspects
+from pseudolabel.exports.objects import MASKS as MASK_FIELDS
 from pseudolabel.filters.objects import MASKS
 from pseudolabel.formats.raw import read_coco_split
 from pseudolabel.formats.shapes import Contract
@@ -22,5 +23,6 @@ TASK = Task(
     write_labels=labels_in_coco_alone,
     filtering=MASKS,
     scorer=lambda truth, _, params: MaskScorer(truth, params.evaluate.max_boxes),
+    export=MASK_FIELDS,
     suspects=object_suspects,
 )

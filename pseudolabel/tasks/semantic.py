@@ -3,6 +3,7 @@
 from functools import partial
 
 from pseudolabel.audit.pixels import pixel_suspects
+from pseudolabel.exports.pixels import PIXELS as MAP_FIELDS
 from pseudolabel.filters.pixels import PIXELS
 from pseudolabel.formats.label_maps import read_label_maps, write_label_maps
 from pseudolabel.metrics.pixels import PixelScorer
@@ -21,5 +22,6 @@ TASK = Task(
     write_labels=write_label_maps,
     filtering=PIXELS,
     scorer=lambda truth, folder, _: PixelScorer(truth, folder),
+    export=MAP_FIELDS,
     suspects=pixel_suspects,
 )

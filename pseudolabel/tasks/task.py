@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pseudolabel.audit.suspects import Suspect
+from pseudolabel.exports.export import Export
 from pseudolabel.filters.counts import Filtering
 from pseudolabel.formats.raw import ReadSplit
 from pseudolabel.metrics.scorer import Scorer
@@ -30,6 +31,7 @@ class Task:
             returns the split as it is from there on.
         filtering: the filters of predictions.
         scorer: the metrics (truth, its folder of prepared data, parameters).
+        export: how predictions are told to others.
         suspects: the labels in doubt (gold, the folder of its cross-fit), likeliest first.
     """
 
@@ -41,6 +43,7 @@ class Task:
     write_labels: Callable[[Path, Dataset, Path], Dataset]
     filtering: Filtering
     scorer: Callable[[Dataset, Path, Any], Scorer]
+    export: Export
     suspects: Callable[[Dataset, Path], list[Suspect]]
 
 
