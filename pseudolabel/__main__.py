@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pseudolabel.commands import augmentations, check, folds, import_data
+from pseudolabel.commands import augmentations, check, folds, import_data, use
 from pseudolabel.errors import plain_errors
 
-COMMANDS = (import_data, check, folds, augmentations)
+COMMANDS = (import_data, check, folds, use, augmentations)
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ LAYERS = [
     | {"pool", "silver_record"},
     {"drawing", "pages", "imports", "mending", "exports"},
     {"tasks", "data_report", "audit"},
-    {"prepare", "experiments"},
+    {"prepare", "experiments", "presets"},
     {"engines"},
     {"commands", "__main__"},
 ]

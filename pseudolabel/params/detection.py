@@ -15,6 +15,7 @@ class ObjectLabel(PseudoLabel):
     """How the champion labels the pool; whatever scores above the floor is written down."""
 
     score_floor: Within
+    nms_iou: Within | None
 
 
 class ObjectFilter(Filter):
@@ -57,6 +58,7 @@ class ObjectEvaluate(Predict):
     """How models are judged: the best `max_boxes` of an image and class, above the floor."""
 
     score_floor: Within
+    nms_iou: Within | None
     max_boxes: Some
 
 

@@ -37,10 +37,25 @@ def load_params(path: Path = Path("params.yaml"), task: str | None = None) -> Pa
         ParamsError: a file is missing, is no YAML or breaks rules; the message lists all of them.
     """
     values = read_yaml(path)
-    task = values["task"] = task or values.get("task")
+    values["task"] = task or values.get("task")
+    return validated(values, path, path.parent / "configs")
+
+
+def validated(values: dict[str, Any], path: Path, configs: Path) -> Params:
+    """Return the values of a params.yaml with the defaults of their task, validated.
+
+    Args:
+        values: what the file says.
+        path: the file, for messages.
+        configs: the folder with the defaults of each task.
+
+    Raises:
+        ParamsError: the values break rules; the message lists all of them.
+    """
+    task = values.get("task")
     if task not in TASKS:
         raise ParamsError(f"{path}: task: expected one of {', '.join(TASKS)}, found {task!r}")
-    defaults = read_yaml(path.parent / "configs" / f"{task}.yaml")
+    defaults = read_yaml(configs / f"{task}.yaml")
     try:
         return TASKS[task].model_validate(filled_in(values, defaults))
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """The same loop for the other tasks: real models, a real DVC repository, real commands."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -118,3 +119,18 @@ def test_another_task_is_one_parameter_away_and_so_is_the_way_back(at_round_2):
     ran = at_round_2.stages("dvc", "exp", "run", "-S", "task=classification", "-S", "round=2")
     assert ran == []
     assert at_round_2.read("metrics.json") == metrics
+
+
+@pytest.mark.parametrize("task", ["classification"], indirect=True)
+@pytest.mark.usefixtures("task")
+def test_the_last_champion_hands_in_test_or_a_folder(at_round_2, tmp_path):
+    results = at_round_2.folder / "export" / "results"
+    assert at_round_2.stages("dvc", "repro", "export/dvc.yaml") == ["export"]
+    names = (results / "submission.csv").read_text().splitlines()[1:]
+    test = read_coco(at_round_2.folder / "data/prepared/test" / FILE).images
+    assert [it.split(",")[0] for it in names] == test.file_names.tolist()
+    assert at_round_2.stages("dvc", "repro", "export/dvc.yaml") == []
+    shutil.copy(at_round_2.folder / "data/sample/images" / test.file_names[0], tmp_path / "a.png")
+    at_round_2.run("dvc", "exp", "run", "export/dvc.yaml", "-S", f"export.images={tmp_path}")
+    (line,) = (results / "submission.csv").read_text().splitlines()[1:]
+    assert line == names[0].replace(test.file_names[0], "a.png")

@@ -110,12 +110,14 @@ class ObjectAdapter:
         }
 
     def predicting_model(self, model: ConfigDict, section: Any) -> dict[str, Any]:
-        """Return the model with the lowest score that its heads are to report."""
+        """Return the model with the lowest score that its heads are to report, and its NMS."""
         model = copy.deepcopy(model)
         test = model.get("test_cfg") or {}
         for part in (test, test.get("rcnn") or {}):
             if "score_thr" in part:
                 part["score_thr"] = section.score_floor
+            if section.nms_iou is not None and "iou_threshold" in (part.get("nms") or {}):
+                part["nms"]["iou_threshold"] = section.nms_iou
         return model
 
     def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:

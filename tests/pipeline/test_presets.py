@@ -1,0 +1,127 @@
+"""The four presets, end to end: their model families and steps on tiny data of their shape."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from tests.pipeline.conftest import copy_of_project, round_stages
+
+pytestmark = pytest.mark.slow
+
+SCHEDULE = {
+    "iterations": 6,
+    "warmup_iterations": 2,
+    "checkpoint_every": 3,
+    "final_learning_rate": 0,
+}
+OBJECTS = {"batch_size": 4, "score_floor": 0.0001}
+# What a CPU can do in a minute: the smallest member of each family, little images, a few steps, and
+# filters through which models pass that learnt nothing.
+SMALL = {
+    "livestock": {
+        "classes": 2,
+        "model": {"config": "mmdet::yolox/yolox_tiny_8xb8-300e_coco.py", "image_size": [96, 64]},
+        "train": SCHEDULE | {"batch_size": 2},
+        "pseudo_label": OBJECTS | {"shard_images": 4},
+        "filter": {"score": 0.0001, "min_boxes": 1},
+    },
+    "particles": {
+        "classes": 1,
+        "model": {
+            "config": "mmdet::cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py",
+            "weights": None,
+            "image_size": [80, 64],
+        },
+        "train": SCHEDULE,
+        "pseudo_label": OBJECTS | {"shard_images": 4},
+        "filter": {
+            "score": [0.0001],
+            "hide_score": None,
+            "min_side": 1,
+            "min_stability": 0.0,
+            "min_area": 1,
+            "max_overlap": 1.0,
+        },
+    },
+    "recycling": {
+        "classes": 4,
+        "model": {
+            "config": "mmseg::swin/swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-"
+            "512x512.py",
+            "weights": None,
+            "image_size": [64, 64],
+        },
+        "train": SCHEDULE | {"batch_size": 2},
+        "filter": {"score": 0.1, "min_confident": 0.0},
+        "export": {"map_size": [16, 16]},
+    },
+    "products": {
+        "classes": 1000,
+        "model": {
+            "config": "mmpretrain::efficientnet/efficientnet-b0_8xb32_in1k.py",
+            "image_size": [64, 64],
+        },
+        "train": SCHEDULE | {"batch_size": 8, "warmup_iterations": 0},
+        "filter": {"score": 0.0},
+    },
+}
+SAMPLE = {"gold": 20, "val": 4, "test": 4, "pool": 8, "width": 96, "height": 80}
+
+
+def with_classes(root, count):
+    """Give a raw root so many classes: of the sample's, those beyond it become the first one."""
+    for path in root.glob("*.json"):
+        content = json.loads(path.read_text())
+        kept = content["categories"][:count]
+        ids = {it["id"] for it in kept}
+        for row in content["annotations"]:
+            row["category_id"] = row["category_id"] if row["category_id"] in ids else kept[0]["id"]
+        first = max(ids) + 1
+        more = range(first, first + count - len(kept))
+        content["categories"] = kept + [{"id": it, "name": f"class {it}"} for it in more]
+        path.write_text(json.dumps(content))
+
+
+def shrunk(values, small):
+    """The parameters of a preset with some of them changed."""
+    for section, changes in small.items():
+        values[section].update(changes)
+    sizes = {"Mosaic": {"img_scale": [96, 64]}, "RandomAffine": {"border": [-48, -32]}}
+    sizes |= {"RandomChoiceResize": {"scales": [[64, 64], [80, 64]]}}
+    section = values["train"]
+    section["augmentations"] = [it | sizes.get(it["type"], {}) for it in section["augmentations"]]
+    values["round"], values["sample"] = 1, SAMPLE | {"seed": 0}
+    values["prepare"]["duplicate_distance"] = None
+    return values
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_preset_runs_from_the_labels_to_what_is_handed_in(tmp_path, name):
+    repository = copy_of_project(tmp_path, "detection")
+    said = repository.run("python", "-m", "pseudolabel", "use", f"presets/{name}.yaml")
+    assert said.startswith("params.yaml: ")
+    small = dict(SMALL[name])
+    classes = small.pop("classes")
+    path = tmp_path / "params.yaml"
+    values = shrunk(yaml.safe_load(path.read_text()), small)
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    repository.run("dvc", "repro", "data/dvc.yaml")
+    shutil.copytree(tmp_path / "data" / "sample", tmp_path / "my_data")
+    with_classes(tmp_path / "my_data", classes)
+    values["data"]["root"] = "my_data"
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    ran = repository.stages("dvc", "repro")
+    assert ran == ["prepare", "train@0", "evaluate@0", *round_stages(1), "compare"]
+    assert repository.stages("dvc", "repro", "export/dvc.yaml") == ["export"]
+    config = json.loads((tmp_path / "rounds/1/champion/config.json").read_text())
+    assert len(config["categories"]) == classes
+    lines = (tmp_path / "export/results/submission.csv").read_text().splitlines()
+    assert lines[0] == ",".join(values["export"]["columns"] or ["file"])
+    if name == "recycling":
+        assert [len(line.split(",")[1].split()) for line in lines[1:]] == [256] * 4
+    if name == "products":
+        assert len(lines) == 5
+    if name == "particles":
+        assert (tmp_path / "export/results/measures.csv").is_file()
