@@ -100,13 +100,8 @@ def needed_by(stage):
 
 
 def declared(stage):
-    for file in (
-        "dvc.yaml",
-        "data/dvc.yaml",
-        "rounds/dvc.yaml",
-        "folds/dvc.yaml",
-        "export/dvc.yaml",
-    ):
+    files = [f"{it}/dvc.yaml" for it in ("data", "rounds", "folds", "export", "final")]
+    for file in ("dvc.yaml", *files):
         stages = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"]
         if stage in stages:
             return stages[stage].get("do", stages[stage])

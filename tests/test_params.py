@@ -86,6 +86,12 @@ FAULTS = [
         {"model__image_size": [64, 96], "train__crop": [64, 100]},
         "train.crop must be within model.image_size (64x96), found 64x100",
     ),
+    (
+        "a crop larger than the images of a later round",
+        {"model__image_size": [[96, 96], [64, 96]], "train__crop": [80, 80]},
+        "train.crop must be within model.image_size (64x96), found 80x80",
+    ),
+    ("no model at all", {"model__config": []}, "model.config"),
     ("endless warm-up", {"train__warmup_iterations": 10_000}, "train: warmup_iterations must be"),
     (
         "a precision that is not told",
@@ -212,3 +218,13 @@ def test_silver_may_weigh_less_from_round_to_round(tmp_path, share, expected):
 def test_gold_alone_at_the_end(tmp_path):
     train = load_params(changed(tmp_path, train__gold_only_share=0.25)).train
     assert (train.iterations, train.mixed_iterations) == (400, 300)
+
+
+def test_a_model_for_each_round_starts_with_round_0():
+    params = load_params(SHIPPED)
+    model = params.model.model_copy(update={"config": ["big.py", "small.py"]})
+    params = params.model_copy(update={"model": model})
+    assert [params.in_round(it).model.config for it in (0, 1, 2, 9)] == ["big.py"] + [
+        "small.py"
+    ] * 3
+    assert params.in_round(5).model.image_size == params.model.image_size

@@ -33,7 +33,7 @@ def write_contact_sheet(
     Raises:
         ModelError: an augmentation has no such name or argument, or fails.
     """
-    adapter = adapter_of(params.task)
+    adapter, params = adapter_of(params.task), params.in_round(params.round)
     plain, augmented = (gold_of(prepared, it) for it in (without_augmentations(params), params))
     categories = read_coco(prepared / "gold" / FILE).categories
     count = min(images, len(plain))

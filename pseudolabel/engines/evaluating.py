@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def over_champion(
     return said | {"interval": interval}
 
 
-def judge(model: Path, prepared: Path, params: Params) -> Judged:
+def judge(model: Path, prepared: Path, params: Params, splits: Sequence[str] = SPLITS) -> Judged:
     """Return what a model finds on val and test, and what is to be recorded of it.
 
     Raises:
@@ -125,7 +126,7 @@ def judge(model: Path, prepared: Path, params: Params) -> Judged:
     seen = images_seen(model)
     count, seconds = 0, 0.0
     scorers: dict[str, Scorer] = {}
-    for split in SPLITS:
+    for split in splits:
         truth = read_coco(prepared / split / FILE)
         if not len(truth.images):
             continue
@@ -137,7 +138,7 @@ def judge(model: Path, prepared: Path, params: Params) -> Judged:
         overall, by_class = scorer.result()
         row[split] = overall | {"by_class": by_class}
         scorers[split] = scorer
-    return Judged(row, round(count / seconds, 1), scorers)
+    return Judged(row, round(count / seconds, 1) if count else 0.0, scorers)
 
 
 def predict_all(predictor: Predictor, images: Images, scorer: Scorer) -> float:

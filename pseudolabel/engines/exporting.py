@@ -56,7 +56,8 @@ def export(prepared: Path, champion: Path, output: Path, params: Params) -> None
     """
     section, task = params.export, TASKS[params.task]
     refuse_unknown_fields(section, task.export)
-    models = teachers_of(section.models, champion, prepared, "export.models")
+    judged = ("test",) if section.images is None else ()
+    models = teachers_of(section.models, champion, prepared, "export.models", judged)
     megabytes = weights_mb(models, section)
     root, images, unreadable = images_of(prepared, params)
     categories = read_coco(prepared / "gold" / FILE).categories

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -94,17 +94,18 @@ def teachers_of(
     champion: Path,
     prepared: Path,
     parameter: str,
+    measured_on: Sequence[str] = MEASURED_ON,
 ) -> list[Path]:
     """Return the model folders of those that are to label, as a parameter names them.
 
     Raises:
         ModelError: one is missing, or a fold is of another model.
-        DataError: one was trained on val, tuning or test, which its silver would tell a student.
+        DataError: one was trained on a split to be measured on, which its silver would tell.
     """
     if wanted == "champion":
         return [champion]
     folders = fold_teachers(MODELS) if wanted == "folds" else list(wanted)
-    measured = {split: read_coco(prepared / split / FILE).images for split in MEASURED_ON}
+    measured = {split: read_coco(prepared / split / FILE).images for split in measured_on}
     for folder in folders:
         if not (folder / CONFIG).is_file():
             expected = "a model folder, as rounds/<k>/champion"

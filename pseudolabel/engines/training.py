@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -45,7 +46,13 @@ PARAMS = "params.json"
 CHECKPOINT = re.compile(r"iter_(\d+)\.pth")
 
 
-def train(data: Path, prepared: Path, output: Path, params: Params) -> None:
+def train(
+    data: Path,
+    prepared: Path,
+    output: Path,
+    params: Params,
+    measured_on: Sequence[str] = MEASURED_ON,
+) -> None:
     """Train a model on the gold and silver folders of `data` and put it into `output`.
 
     The folder gets config.json, weights.pth (the averaged weights where there is averaging),
@@ -57,13 +64,14 @@ def train(data: Path, prepared: Path, output: Path, params: Params) -> None:
         prepared: the folder of prepared data, whose val and test must not be trained on.
         output: the folder to write.
         params: all parameters.
+        measured_on: the splits that must not be trained on.
 
     Raises:
-        DataError: an image of val or test is among those to be trained on.
+        DataError: an image of these splits is among those to be trained on.
         ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
     """
     sources = Sources.of(data)
-    refuse_held_out(sources, prepared, params)
+    refuse_held_out(sources, prepared, params, measured_on)
     model, section = params.model, params.train
     inputs = [
         params.task,
@@ -85,15 +93,17 @@ def train(data: Path, prepared: Path, output: Path, params: Params) -> None:
         move_finished(scratch, output, [CONFIG, WEIGHTS, CURVE, RECORD, *earlier])
 
 
-def refuse_held_out(sources: Sources, prepared: Path, params: Params) -> None:
-    """Raise where val, tuning or test would be trained on, or was by the first weights.
+def refuse_held_out(
+    sources: Sources, prepared: Path, params: Params, measured_on: Sequence[str]
+) -> None:
+    """Raise where a split to be measured on would be trained on, or was by the first weights.
 
     With `prepare.transductive`, test may have been pseudo-labelled.
 
     Raises:
         DataError: with a fault for each such image.
     """
-    measured = {split: read_coco(prepared / split / FILE).images for split in MEASURED_ON}
+    measured = {split: read_coco(prepared / split / FILE).images for split in measured_on}
     unlabelled = dict(measured)
     if params.prepare.transductive:
         del unlabelled["test"]

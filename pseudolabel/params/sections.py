@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pseudolabel.params.base import LAST_ROUND, Above, Count, Section, Some, Within
+from pseudolabel.params.base import LAST_ROUND, Above, Count, Section, Some, Within, value_in
 from pseudolabel.params.export import Export
 from pseudolabel.params.filtering import Filter
 from pseudolabel.params.training import Train
@@ -35,12 +35,35 @@ class Sample(Section):
     height: Annotated[int, Field(ge=64)]
 
 
-class Model(Section):
-    """A config by zoo name or path, first weights, and the width and height of its images."""
+if TYPE_CHECKING:
+    # What trains and predicts sees the parameters of one round, where each is a single value.
+    Name = str
+    Weights = str | None
+    Size = tuple[int, int]
+else:
+    Name = str | Annotated[list[str], Field(min_length=1)]
+    Weights = str | Annotated[list[str | None], Field(min_length=1)] | None
+    Size = tuple[Some, Some] | Annotated[list[tuple[Some, Some]], Field(min_length=1)]
 
-    config: str
-    weights: str | None
-    image_size: tuple[Some, Some]
+
+class Model(Section):
+    """A config by zoo name or path, first weights, and the width and height of its images.
+
+    Each is one for all rounds, or a list with one for each round from 0 on, the last one for all
+    further rounds: a teacher and its student may be of different kinds.
+    """
+
+    config: Name
+    weights: Weights
+    image_size: Size
+
+    def in_round(self, number: int) -> Any:
+        """Return the model of one round."""
+        fields = {"config": self.config, "weights": self.weights, "image_size": self.image_size}
+        # Lists of other sections begin with round 1.
+        return self.model_copy(
+            update={name: value_in(value, number + 1) for name, value in fields.items()}
+        )
 
 
 class Prepare(Section):
@@ -110,14 +133,17 @@ class Params(Section):
     @model_validator(mode="after")
     def crop_fits(self) -> Params:
         """Refuse crops of training images that are larger than the images."""
-        crop, size = self.train.crop, self.model.image_size
-        if crop and (crop[0] > size[0] or crop[1] > size[1]):
-            raise ValueError(
-                f"train.crop must be within model.image_size ({size[0]}x{size[1]}), "
-                f"found {crop[0]}x{crop[1]}"
-            )
+        crop = self.train.crop
+        for number in range(LAST_ROUND + 1):
+            size = self.model.in_round(number).image_size
+            if crop and (crop[0] > size[0] or crop[1] > size[1]):
+                raise ValueError(
+                    f"train.crop must be within model.image_size ({size[0]}x{size[1]}), "
+                    f"found {crop[0]}x{crop[1]}"
+                )
         return self
 
     def in_round(self, number: int) -> Params:
         """Return the parameters of one round, as its training takes them."""
-        return self.model_copy(update={"train": self.train.in_round(number)})
+        update = {"model": self.model.in_round(number), "train": self.train.in_round(number)}
+        return self.model_copy(update=update)
