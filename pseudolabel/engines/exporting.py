@@ -70,7 +70,7 @@ def export(prepared: Path, champion: Path, output: Path, params: Params) -> None
     scratch = scratch_folder("export", inputs, files)
     with sole_worker(scratch):
         predictor = TrainedModel(models, root, params.evaluate, params.data.workers)
-        label_missing_shards(images, lambda: predictor, scratch, size)
+        label_missing_shards(images, lambda: predictor, scratch, size, "predict")
         shards = tables.shard_paths(scratch)
         unreadable += [name for path in shards for name in tables.read_unreadable(path)]
         refuse_unreadable(unreadable, section)

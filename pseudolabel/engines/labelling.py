@@ -128,7 +128,11 @@ def fold_teachers(models: Path) -> list[Path]:
 
 
 def label_missing_shards(
-    images: Images, load_predictor: Callable[[], Predictor], folder: Path, shard_images: int
+    images: Images,
+    load_predictor: Callable[[], Predictor],
+    folder: Path,
+    shard_images: int,
+    stage: str = "pseudo_label",
 ) -> None:
     """Label the images from the first missing shard on; each shard appears when it is whole."""
     done = 0
@@ -137,7 +141,7 @@ def label_missing_shards(
     first = done * shard_images
     if first >= len(images):
         return
-    bar = tqdm(total=len(images), initial=first, desc="pseudo_label", unit="img", mininterval=2)
+    bar = tqdm(total=len(images), initial=first, desc=stage, unit="img", mininterval=2)
     predictor = load_predictor()
     writer = predictor.shard_writer(folder)
     unreadable: list[str] = []

@@ -23,12 +23,15 @@ SMALL = {
     "livestock": {
         "classes": 2,
         "model": {"config": "mmdet::yolox/yolox_tiny_8xb8-300e_coco.py", "image_size": [96, 64]},
-        "train": SCHEDULE | {"batch_size": 2},
+        "header": "file,class,score,x1,y1,x2,y2",
+        # Silver of one class alone stops the pipeline: something has to be learnt.
+        "train": SCHEDULE | {"batch_size": 2, "iterations": 60, "ema_momentum": None},
         "pseudo_label": OBJECTS | {"shard_images": 4},
         "filter": {"score": 0.0001, "min_boxes": 1},
     },
     "particles": {
         "classes": 1,
+        "header": "file,class,score,rle",
         "model": {
             "config": "mmdet::cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py",
             "weights": None,
@@ -47,6 +50,7 @@ SMALL = {
     },
     "recycling": {
         "classes": 4,
+        "header": "image_id,PredictionString",
         "model": {
             "config": "mmseg::swin/swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-"
             "512x512.py",
@@ -59,6 +63,7 @@ SMALL = {
     },
     "products": {
         "classes": 1000,
+        "header": "image,label",
         "model": {
             "config": "mmpretrain::efficientnet/efficientnet-b0_8xb32_in1k.py",
             "image_size": [64, 64],
@@ -103,7 +108,7 @@ def test_a_preset_runs_from_the_labels_to_what_is_handed_in(tmp_path, name):
     said = repository.run("python", "-m", "pseudolabel", "use", f"presets/{name}.yaml")
     assert said.startswith("params.yaml: ")
     small = dict(SMALL[name])
-    classes = small.pop("classes")
+    classes, header = small.pop("classes"), small.pop("header")
     path = tmp_path / "params.yaml"
     values = shrunk(yaml.safe_load(path.read_text()), small)
     path.write_text(yaml.safe_dump(values, sort_keys=False))
@@ -118,7 +123,7 @@ def test_a_preset_runs_from_the_labels_to_what_is_handed_in(tmp_path, name):
     config = json.loads((tmp_path / "rounds/1/champion/config.json").read_text())
     assert len(config["categories"]) == classes
     lines = (tmp_path / "export/results/submission.csv").read_text().splitlines()
-    assert lines[0] == ",".join(values["export"]["columns"] or ["file"])
+    assert lines[0] == header
     if name == "recycling":
         assert [len(line.split(",")[1].split()) for line in lines[1:]] == [256] * 4
     if name == "products":
