@@ -10,12 +10,7 @@ from tests.pipeline.conftest import copy_of_project, round_stages
 
 pytestmark = pytest.mark.slow
 
-SCHEDULE = {
-    "iterations": 6,
-    "warmup_iterations": 2,
-    "checkpoint_every": 3,
-    "final_learning_rate": 0,
-}
+SCHEDULE = {"iterations": 3, "warmup_iterations": 0, "checkpoint_every": 100}
 OBJECTS = {"batch_size": 4, "score_floor": 0.0001}
 # What a CPU can do in a minute: the smallest member of each family, little images, a few steps, and
 # filters through which models pass that learnt nothing.
@@ -25,7 +20,8 @@ SMALL = {
         "model": {"config": "mmdet::yolox/yolox_tiny_8xb8-300e_coco.py", "image_size": [96, 64]},
         "header": "file,class,score,x1,y1,x2,y2",
         # Silver of one class alone stops the pipeline: something has to be learnt.
-        "train": SCHEDULE | {"batch_size": 2, "iterations": 60, "ema_momentum": None},
+        "train": SCHEDULE
+        | {"batch_size": 2, "iterations": 60, "warmup_iterations": 5, "ema_momentum": None},
         "pseudo_label": OBJECTS | {"shard_images": 4},
         "filter": {"score": 0.0001, "min_boxes": 1},
     },
@@ -68,7 +64,7 @@ SMALL = {
             "config": "mmpretrain::efficientnet/efficientnet-b0_8xb32_in1k.py",
             "image_size": [64, 64],
         },
-        "train": SCHEDULE | {"batch_size": 8, "warmup_iterations": 0},
+        "train": SCHEDULE | {"batch_size": 8},
         "filter": {"score": 0.0},
     },
 }
