@@ -176,18 +176,18 @@ def test_teachers_are_the_folds_champions_of_one_model_that_saw_no_val(
     monkeypatch.setattr(labelling, "MODELS", models)
     champion = tmp_path / "champion"
     folders = [models / str(it) / "champion" for it in (0, 1)]
-    assert teachers_of("folds", champion, prepared) == folders
-    assert teachers_of("champion", champion, prepared) == [champion]
+    assert teachers_of("folds", champion, prepared, "teachers") == folders
+    assert teachers_of("champion", champion, prepared, "teachers") == [champion]
     config = models / "1" / "champion" / "config.json"
     config.write_text(config.read_text().replace("96", "64"))
     with pytest.raises(ModelError, match="expected the model of fold 0, found another"):
-        teachers_of("folds", champion, prepared)
+        teachers_of("folds", champion, prepared, "teachers")
     keep_fold(models, 1, model, prepared)
     say_it_saw("test", prepared, models / "1" / "champion")
     expected = "1/champion: expected a model that has not seen test, found one trained"
     for wanted in ("folds", folders):
         with pytest.raises(DataError, match=expected):
-            teachers_of(wanted, champion, prepared)
+            teachers_of(wanted, champion, prepared, "teachers")
 
 
 def found_by(data, folders):
