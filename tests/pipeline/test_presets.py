@@ -73,13 +73,14 @@ SAMPLE = {"gold": 20, "val": 4, "test": 4, "pool": 8, "width": 96, "height": 80}
 
 
 def with_classes(root, count):
-    """Give a raw root so many classes: of the sample's, those beyond it become the first one."""
+    """Give a raw root so many classes: labels of those beyond it go to the others in turn."""
     for path in root.glob("*.json"):
         content = json.loads(path.read_text())
         kept = content["categories"][:count]
-        ids = {it["id"] for it in kept}
-        for row in content["annotations"]:
-            row["category_id"] = row["category_id"] if row["category_id"] in ids else kept[0]["id"]
+        ids = [it["id"] for it in kept]
+        for number, row in enumerate(content["annotations"]):
+            if row["category_id"] not in ids:
+                row["category_id"] = ids[number % len(ids)]
         first = max(ids) + 1
         more = range(first, first + count - len(kept))
         content["categories"] = kept + [{"id": it, "name": f"class {it}"} for it in more]
