@@ -30,7 +30,7 @@ def load_checkpoint(source: str | Path) -> dict[str, Any]:
             else:
                 loaded = torch.load(source, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        reason = next(iter(str(error).splitlines()), "nothing in it")
         raise ModelError(f"{source}: expected a checkpoint of weights, found {reason}") from error
     if not isinstance(loaded, dict):
         raise ModelError(f"{source}: expected a dict of weights, found {type(loaded).__name__}")

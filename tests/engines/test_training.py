@@ -232,6 +232,19 @@ def test_training_starts_from_the_weights_given(root, prepared, model, tmp_path)
     assert torch.allclose(before[name], after[name], atol=1e-6)
 
 
+@pytest.mark.parametrize("length", [0, 3, 4, 200, -1])
+def test_a_checkpoint_cut_short_at_any_length_is_refused_and_the_one_before_is_taken(
+    tmp_path, length
+):
+    whole = tmp_path / "iter_1.pth"
+    torch.save({"state_dict": {"weight": torch.ones(300)}}, whole)
+    (tmp_path / "iter_2.pth").write_bytes(whole.read_bytes()[:length])
+    with pytest.raises(ModelError, match=r"iter_2.pth: expected a checkpoint of weights, found \w"):
+        load_checkpoint(tmp_path / "iter_2.pth")
+    assert last_checkpoint(tmp_path) == whole
+    assert names(tmp_path) == [whole.name]
+
+
 class Evil:
     def __reduce__(self):
         return os.system, ("touch evil",)
