@@ -30,7 +30,6 @@ from typing import Any
 
 import torch
 import yaml
-from pydantic import ValidationError
 
 from benchmarks.dubai_aerial import copy_with_ids
 from benchmarks.lift_arms import Arm, Bench, arms_of, silver_of
@@ -38,7 +37,7 @@ from benchmarks.shrink import shrink
 from pseudolabel.errors import plain_errors
 from pseudolabel.files import read_json, write_json
 from pseudolabel.history import main_score
-from pseudolabel.params.loading import describe, load_params
+from pseudolabel.params.loading import changed, load_params
 from pseudolabel.params.sections import Params
 
 SETTINGS = Path("benchmarks/lift.yaml")
@@ -72,25 +71,7 @@ class Setting:
     def params(self, seed: int) -> Params:
         """Return all parameters with a seed."""
         own = {"seed": seed, "data.root": self.root}
-        return with_options(load_params(task=self.task), self.options | own)
-
-
-def with_options(params: Params, options: dict[str, Any]) -> Params:
-    """Return parameters with some of them changed, by dotted names."""
-    values = params.model_dump()
-    for name, value in options.items():
-        *path, last = name.split(".")
-        section = values
-        for key in path:
-            section = section[key]
-        if last not in section:
-            raise SystemExit(f"error: {name}: expected a parameter, found none of that name")
-        section[last] = value
-    try:
-        return type(params).model_validate(values)
-    except ValidationError as error:
-        faults = "\n".join(f"  {describe(fault)}" for fault in error.errors())
-        raise SystemExit(f"error: the parameters have faults:\n{faults}") from error
+        return changed(load_params(task=self.task), self.options | own)
 
 
 def settings_of(arguments: argparse.Namespace) -> list[Setting]:

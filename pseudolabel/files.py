@@ -85,17 +85,26 @@ def hash_folder(folder: Path) -> str:
     return hash_bytes(orjson.dumps(rows))
 
 
+def key_of(inputs: Any, files: list[Path]) -> str:
+    """Return one hash of all that some work depends on.
+
+    Args:
+        inputs: whatever the work depends on, as JSON values.
+        files: the files and folders it depends on, by their content.
+    """
+    hashes = [hash_folder(file) if file.is_dir() else hash_file(file) for file in files]
+    return hash_bytes(orjson.dumps([inputs, hashes], option=orjson.OPT_SORT_KEYS))
+
+
 def scratch_folder(stage: str, inputs: Any, files: list[Path]) -> Path:
-    """Return the folder of a stage's unfinished work, one a set of inputs.
+    """Return the folder of a stage's unfinished work, one a set of inputs, as `key_of` takes them.
 
     Args:
         stage: name of the stage.
         inputs: whatever the work depends on, as JSON values.
         files: the files and folders it depends on, by their content.
     """
-    hashes = [hash_folder(file) if file.is_dir() else hash_file(file) for file in files]
-    key = orjson.dumps([inputs, hashes], option=orjson.OPT_SORT_KEYS)
-    folder = SCRATCH / stage / hash_bytes(key)
+    folder = SCRATCH / stage / key_of(inputs, files)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -19,7 +19,7 @@ LAYERS = [
     {"formats"},
     {"filters", "merge", "split", "metrics", "compare", "history", "sample", "silver", "alarms"}
     | {"datasets", "distributions", "folds", "leaks", "votes", "quality", "stability", "tuning"}
-    | {"pool", "silver_record"},
+    | {"pool", "silver_record", "studies"},
     {"drawing", "pages", "imports", "mending", "exports"},
     {"tasks", "data_report", "audit"},
     {"prepare", "experiments", "presets"},
@@ -100,7 +100,7 @@ def needed_by(stage):
 
 
 def declared(stage):
-    files = [f"{it}/dvc.yaml" for it in ("data", "rounds", "folds", "export", "final")]
+    files = [f"{it}/dvc.yaml" for it in ("data", "rounds", "folds", "export", "final", "tune")]
     for file in ("dvc.yaml", *files):
         stages = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"]
         if stage in stages:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import init_default_scope
+from mmengine.registry import MODELS, init_default_scope
+from torch.nn import Module
 
 from pseudolabel.errors import ModelError
 
@@ -61,11 +63,33 @@ def stripped(config: Config, classes: int) -> ConfigDict:
             part["num_classes"] = classes
         if part.get("type") in ("SyncBN", "MMSyncBN"):
             part["type"] = "BN"
-        if isinstance(part.get("init_cfg"), dict) and part["init_cfg"].get("type") == "Pretrained":
+        # Most name its type, Pretrained; those of PVT have a checkpoint alone.
+        if isinstance(part.get("init_cfg"), dict) and "checkpoint" in part["init_cfg"]:
             part["init_cfg"] = None
     model.pop("pretrained", None)
     if model.get("data_preprocessor") is not None:
         model.data_preprocessor.pop("batch_augments", None)
+    return model
+
+
+def thawed(model: ConfigDict) -> ConfigDict:
+    """Return a model whose every part learns.
+
+    Many backbones keep their first stages and the statistics of their batch normalisation as their
+    pretrained weights have them, some unless told otherwise; in a model that begins from nothing,
+    these would stay as they were drawn.
+    """
+    model = copy.deepcopy(model)
+    for part in walk(model):
+        if "requires_grad" in part:
+            part["requires_grad"] = True
+    backbone = model.get("backbone", {})
+    with MODELS.switch_scope_and_registry(None) as registry:
+        kind = registry.get(backbone.get("type", "")) or Module
+    kinds = [it for it in kind.__mro__ if issubclass(it, Module)]
+    known = {name for it in kinds for name in inspect.signature(it).parameters}
+    learning = {"frozen_stages": -1, "norm_eval": False}
+    backbone.update({name: value for name, value in learning.items() if name in known})
     return model
 
 

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.augmentations import with_mixing
 from pseudolabel.engines.curve import CurveHook
-from pseudolabel.engines.model_config import read_config
+from pseudolabel.engines.model_config import read_config, thawed
 from pseudolabel.engines.optimizers import optimizer_wrapper, schedule, train_loop
 from pseudolabel.engines.sampling import GoldLastSampler
 from pseudolabel.formats.images import IMAGES
@@ -50,6 +50,8 @@ def build_config(
     """Return the whole mmengine config of one training."""
     section, adapter = params.train, adapter_of(params.task)
     model = adapter.adapt_model(read_config(params.model.config, adapter.scope), categories, params)
+    if params.model.weights is None:
+        model = thawed(model)
     pipeline, images = adapter.train_pipeline(params), params.data.root / IMAGES
     threshold = section.oversample_threshold
     datasets = [

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pseudolabel.params.base import Count, Share, Some, Threshold, Within
 from pseudolabel.params.filtering import Filter
 from pseudolabel.params.sections import Params, Predict, PseudoLabel
+from pseudolabel.params.tune import ObjectTune
 
 
 class ObjectLabel(PseudoLabel):
@@ -68,6 +69,7 @@ class ObjectParams(Params):
     pseudo_label: ObjectLabel
     filter: ObjectFilter
     evaluate: ObjectEvaluate
+    tune: ObjectTune
 
     @model_validator(mode="after")
     def threshold_above_floor(self) -> ObjectParams:

@@ -63,6 +63,28 @@ def validated(values: dict[str, Any], path: Path, configs: Path) -> Params:
         raise ParamsError(f"{path} has {error.error_count()} faults:\n{faults}") from error
 
 
+def changed(params: Params, options: dict[str, Any]) -> Params:
+    """Return parameters with some of them changed, by dotted names as `train.learning_rate`.
+
+    Raises:
+        ParamsError: there is no such parameter, or the values break rules.
+    """
+    values = params.model_dump()
+    for name, value in options.items():
+        *path, last = name.split(".")
+        section: Any = values
+        for key in path:
+            section = section.get(key) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or last not in section:
+            raise ParamsError(f"{name}: expected a parameter, found none of that name")
+        section[last] = value
+    try:
+        return type(params).model_validate(values)
+    except ValidationError as error:
+        faults = "\n".join(f"  {describe(fault)}" for fault in error.errors())
+        raise ParamsError(f"the parameters have {error.error_count()} faults:\n{faults}") from error
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 

@@ -11,6 +11,7 @@ from pseudolabel.params.base import LAST_ROUND, Above, Count, Section, Some, Wit
 from pseudolabel.params.export import Export
 from pseudolabel.params.filtering import Filter
 from pseudolabel.params.training import Train
+from pseudolabel.params.tune import Tune
 
 BACKBONE = "backbone"
 """As `model.weights`: the backbone that the model's own config names."""
@@ -129,6 +130,7 @@ class Params(Section):
     filter: Filter
     evaluate: Predict
     export: Export
+    tune: Tune
 
     @model_validator(mode="after")
     def crop_fits(self) -> Params:

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS, MODELS, init_default_scope
 
 from pseudolabel.engines.adapter import Request, adapter_of
 from pseudolabel.engines.adapters.instance import stability
 from pseudolabel.engines.adapters.semantic import MapsWriter
 from pseudolabel.engines.labelling import label_missing_shards, label_pool
-from pseudolabel.engines.model_config import read_config
+from pseudolabel.engines.model_config import read_config, stripped, thawed
 from pseudolabel.engines.predicting import Predictions, TrainedModel
 from pseudolabel.engines.training import train
 from pseudolabel.engines.training_config import Sources, build_config
@@ -306,3 +306,24 @@ def test_maps_of_a_shard_that_a_kill_cut_short_are_written_anew(tmp_path):
     assert rows.areas.tolist() == [12] * 11
     for image_id in range(1, 12):
         assert (read_map(label_path(tmp_path, image_id)) == image_id).all()
+
+
+FROZEN = [
+    "mmdet::hrnet/faster-rcnn_hrnetv2p-w18-1x_coco.py",
+    "mmdet::faster_rcnn/faster-rcnn_r50-caffe_fpn_1x_coco.py",
+    "mmdet::resnest/faster-rcnn_s50_fpn_syncbn-backbone+head_ms-range-1x_coco.py",
+]
+
+
+@pytest.mark.parametrize("name", FROZEN, ids=["by default", "caffe", "resnest"])
+def test_a_backbone_that_begins_from_nothing_learns_in_all_its_parts(name):
+    config = stripped(read_config(name, "mmdet"), 3)
+
+    def learns(model):
+        backbone = MODELS.build(model.backbone)
+        backbone.train()
+        weights = all(it.requires_grad for it in backbone.parameters())
+        return weights and all(it.training for it in backbone.modules())
+
+    assert not learns(config)
+    assert learns(thawed(config))

@@ -20,10 +20,25 @@ DETECTION = [
     "mmdet::faster_rcnn/faster-rcnn_r18_fpn_8xb8-amp-lsj-200e_coco.py",
     "mmdet::cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py",
     "mmdet::atss/atss_r50_fpn_1x_coco.py",
+    # From here on one for each backbone.
+    "mmdet::resnet_strikes_back/retinanet_r50-rsb-pre_fpn_1x_coco.py",
+    "mmdet::efficientnet/retinanet_effb3_fpn_8xb4-crop896-1x_coco.py",
+    "mmdet::hrnet/faster-rcnn_hrnetv2p-w18-1x_coco.py",
+    "mmdet::empirical_attention/faster-rcnn_r50-attn1111_fpn_1x_coco.py",
+    "mmdet::res2net/faster-rcnn_res2net-101_fpn_2x_coco.py",
+    "mmdet::pvt/retinanet_pvt-t_fpn_1x_coco.py",
+    "mmdet::pvt/retinanet_pvtv2-b0_fpn_1x_coco.py",
+    "mmdet::swin/retinanet_swin-t-p4-w7_fpn_1x_coco.py",
+    "mmdet::regnet/faster-rcnn_regnetx-400MF_fpn_ms-3x_coco.py",
+    "mmdet::resnest/faster-rcnn_s50_fpn_syncbn-backbone+head_ms-range-1x_coco.py",
+    "mmdet::cascade_rcnn/cascade-rcnn_x101-32x4d_fpn_1x_coco.py",
 ]
 INSTANCE = [
     "mmdet::rtmdet/rtmdet-ins_tiny_8xb32-300e_coco.py",
     "mmdet::mask_rcnn/mask-rcnn_r18_fpn_8xb8-amp-lsj-200e_coco.py",
+    "mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py",
+    "mmdet::gcnet/mask-rcnn_r50-gcb-r16-c3-c5_fpn_1x_coco.py",
+    "mmdet::convnext/mask-rcnn_convnext-t-p4-w7_fpn_amp-ms-crop-3x_coco.py",
     "mmdet::cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py",
     "mmdet::ms_rcnn/ms-rcnn_r50_fpn_1x_coco.py",
     "mmdet::scnet/scnet_r50_fpn_1x_coco.py",
@@ -33,6 +48,8 @@ INSTANCE = [
 SEMANTIC = [
     "mmseg::swin/swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-512x512.py",
     "mmseg::convnext/convnext-tiny_upernet_8xb2-amp-160k_ade20k-512x512.py",
+    "mmseg::swin/swin-large-patch4-window7-in22k-pre_upernet_8xb2-160k_ade20k-512x512.py",
+    "mmseg::convnext/convnext-xlarge_upernet_8xb2-amp-160k_ade20k-640x640.py",
     "mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py",
     "mmseg::deeplabv3plus/deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py",
 ]
@@ -45,7 +62,12 @@ CLASSIFICATION = [
 ]
 
 
-ONE_STEP = {"iterations": 1, "warmup_iterations": 0, "optimizer": {"type": "SGD"}}
+ONE_STEP = {
+    "iterations": 1,
+    "warmup_iterations": 0,
+    "learning_rate": 0.0001,
+    "optimizer": {"type": "SGD"},
+}
 # One step leaves RTMDet with boxes and masks of no size.
 SOME_STEPS = {"iterations": 60, "warmup_iterations": 0, "ema_momentum": None}
 
@@ -63,7 +85,7 @@ def val_of(data):
 
 
 def short(name):
-    return name.split("/")[1].split("_")[0]
+    return "-".join(name.split("/")[1].split("_")[:2])
 
 
 @pytest.mark.parametrize("name", DETECTION, ids=short)

@@ -114,3 +114,19 @@ def test_a_fault_in_the_data_stops_with_a_plain_message(at_round_2, tmp_path):
         in output
     )
     assert "Traceback" not in output
+
+
+def test_a_study_goes_on_where_more_trials_are_asked_for(at_round_2):
+    study = at_round_2.folder / "tune" / "training" / "trials.csv"
+    few = ("-S", "tune.trials=1", "-S", "tune.inference_trials=3")
+    ran = at_round_2.stages("dvc", "exp", "run", "tune/dvc.yaml", *few)
+    assert sorted(ran) == ["tune@inference", "tune@training"]
+    first = study.read_text()
+    best = json.loads(at_round_2.read("tune/inference/best.json"))
+    assert set(best["parameters"]) == {"evaluate.score_floor", "evaluate.nms_iou"}
+    training = "tune/dvc.yaml:tune@training"
+    assert at_round_2.stages("dvc", "exp", "run", training, "-S", "tune.trials=2") == [
+        "tune@training"
+    ]
+    assert study.read_text().startswith(first)
+    assert len(study.read_text().splitlines()) == len(first.splitlines()) + 1
