@@ -120,7 +120,7 @@ def judge(model: Path, prepared: Path, params: Params, splits: Sequence[str] = S
     task = TASKS[params.task]
     images, workers = params.data.root / IMAGES, params.data.workers
     trained = TrainedModel([model], images, params.evaluate, workers)
-    row: Row = {"data": read_json(model / RECORD)["data"], "headline": task.headline}
+    row: Row = {"data": read_json(model / RECORD)["data"]}
     row["transductive"] = params.prepare.transductive
     row["weights_mb"] = round((model / WEIGHTS).stat().st_size / 1e6, 3)
     seen = images_seen(model)
@@ -138,6 +138,8 @@ def judge(model: Path, prepared: Path, params: Params, splits: Sequence[str] = S
         overall, by_class = scorer.result()
         row[split] = overall | {"by_class": by_class}
         scorers[split] = scorer
+    main = [it.main for it in scorers.values()][:1]
+    row["headline"] = [*main, *(it for it in task.headline if it not in main)]
     return Judged(row, round(count / seconds, 1) if count else 0.0, scorers)
 
 

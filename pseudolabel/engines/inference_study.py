@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from pseudolabel.files import key_of, read_json, write_json
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.images import IMAGES
 from pseudolabel.leaks import refuse_seen
-from pseudolabel.metrics.objects import BoxScorer, MaskScorer
+from pseudolabel.metrics.objects import BoxScorer
 from pseudolabel.model_folder import CONFIG, WEIGHTS, images_seen
 from pseudolabel.params.detection import ObjectParams
 from pseudolabel.params.sections import Params
@@ -24,6 +24,7 @@ from pseudolabel.params.tune import Range
 from pseudolabel.quality import object_trials, quality
 from pseudolabel.records import Annotations, Dataset
 from pseudolabel.studies import BEST, Options, refuse_nothing_to_measure, search
+from pseudolabel.tasks import TASKS
 
 SCORE, NMS = "evaluate.score_floor", "evaluate.nms_iou"
 F1 = "f1"
@@ -101,9 +102,8 @@ def predicted(champion: Path, prepared: Path, split: str, params: ObjectParams) 
 
 
 def scorer_of(truth: Dataset, params: ObjectParams) -> BoxScorer:
-    """Return what measures the objects of the task."""
-    kind = MaskScorer if params.task == "instance" else BoxScorer
-    return kind(truth, params.evaluate.max_boxes)
+    """Return what measures the objects of the task: those of both such tasks are of this kind."""
+    return cast(BoxScorer, TASKS[params.task].scorer(truth, Path(), params))
 
 
 def cut(found: Annotations, score: float, nms_iou: float) -> Annotations:

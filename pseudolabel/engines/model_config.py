@@ -88,8 +88,10 @@ def thawed(model: ConfigDict) -> ConfigDict:
         kind = registry.get(backbone.get("type", "")) or Module
     kinds = [it for it in kind.__mro__ if issubclass(it, Module)]
     known = {name for it in kinds for name in inspect.signature(it).parameters}
-    learning = {"frozen_stages": -1, "norm_eval": False}
-    backbone.update({name: value for name, value in learning.items() if name in known})
+    if "norm_eval" in known:
+        backbone.norm_eval = False
+    # Whether none are -1 or 0 differs; it is what all of them do unless told otherwise.
+    backbone.pop("frozen_stages", None)
     return model
 
 

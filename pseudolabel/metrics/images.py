@@ -27,6 +27,8 @@ class ImageScorer:
         truth: the split's gold, one annotation an image.
     """
 
+    main = "top1"
+
     def __init__(self, truth: Dataset) -> None:
         self.truth = truth
         self.found: list[Probabilities] = []

@@ -24,6 +24,9 @@ OVERALL = {
     "mAP_large": "AP_large",
 }
 
+IOU_THRESHOLDS = {"mAP": slice(None), "mAP_50": slice(0, 1), "mAP_75": slice(5, 6)}
+"""Which of COCO's ten, 0.50 to 0.95, a metric is the mean over."""
+
 
 class BoxScorer:
     """Average precision of boxes, as COCO defines it.
@@ -34,12 +37,13 @@ class BoxScorer:
     Args:
         truth: the split's gold.
         max_boxes: the best predictions of an image and class that count.
+        main: the metric that rounds win by, one of IOU_THRESHOLDS.
     """
 
     kind = "bbox"
 
-    def __init__(self, truth: Dataset, max_boxes: int) -> None:
-        self.truth, self.max_boxes = truth, max_boxes
+    def __init__(self, truth: Dataset, max_boxes: int, main: str = "mAP") -> None:
+        self.truth, self.max_boxes, self.main = truth, max_boxes, main
         self.found = [Annotations.empty()]
 
     def add(self, found: Annotations) -> None:
@@ -51,11 +55,12 @@ class BoxScorer:
         return self.average_precision(self.kind)
 
     def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the mAP of each of (d, n) draws of images; images are matched with gold once."""
+        """Return the main metric of each of (d, n) draws of images, matched with gold once."""
         evaluation = self.evaluation(self.kind)
         settings = evaluation.params
         settings.areaRng, settings.areaRngLbl = settings.areaRng[:1], settings.areaRngLbl[:1]
         settings.maxDets = [self.max_boxes]
+        settings.iouThrs = settings.iouThrs[IOU_THRESHOLDS[self.main]]
         evaluation.separate_eval = True
         evaluation.evaluate()
         # One matched image after the other, class by class, in the order of the images' ids.

@@ -26,6 +26,8 @@ class PixelScorer:
         folder: the split's folder, with its label maps.
     """
 
+    main = "mIoU"
+
     def __init__(self, truth: Dataset, folder: Path) -> None:
         self.names = [category.name for category in truth.categories]
         self.folder = folder

@@ -15,7 +15,13 @@ ByClass = dict[str, Metrics]
 
 
 class Scorer(Protocol):
-    """Compares a model's predictions with gold."""
+    """Compares a model's predictions with gold.
+
+    Attributes:
+        main: the metric that rounds win by.
+    """
+
+    main: str
 
     def add(self, found: Any) -> None:
         """Count the predictions for some of the images."""

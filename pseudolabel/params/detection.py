@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -56,11 +56,15 @@ class ObjectFilter(Filter):
 
 
 class ObjectEvaluate(Predict):
-    """How models are judged: the best `max_boxes` of an image and class, above the floor."""
+    """How models are judged: the best `max_boxes` of an image and class, above the floor.
+
+    `measure` is what rounds win by.
+    """
 
     score_floor: Within
     nms_iou: Within | None
     max_boxes: Some
+    measure: Literal["mAP", "mAP_50", "mAP_75"]
 
 
 class ObjectParams(Params):

@@ -18,7 +18,9 @@ TASK = Task(
     read_split=read_coco_split(Contract.BOX),
     write_labels=labels_in_coco_alone,
     filtering=BOXES,
-    scorer=lambda truth, _, params: BoxScorer(truth, params.evaluate.max_boxes),
+    scorer=lambda truth, _, params: BoxScorer(
+        truth, params.evaluate.max_boxes, params.evaluate.measure
+    ),
     export=BOX_FIELDS,
     suspects=object_suspects,
 )

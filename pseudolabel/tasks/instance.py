@@ -22,7 +22,9 @@ TASK = Task(
     read_split=read_coco_split(Contract.MASK),
     write_labels=labels_in_coco_alone,
     filtering=MASKS,
-    scorer=lambda truth, _, params: MaskScorer(truth, params.evaluate.max_boxes),
+    scorer=lambda truth, _, params: MaskScorer(
+        truth, params.evaluate.max_boxes, params.evaluate.measure
+    ),
     export=MASK_FIELDS,
     suspects=object_suspects,
 )

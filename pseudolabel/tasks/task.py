@@ -22,7 +22,7 @@ class Task:
 
     Attributes:
         name: as `task` in params.yaml.
-        headline: the metrics of the table of rounds; the first one chooses the champion.
+        headline: the metrics of the table of rounds; the scorer's main one comes first.
         empty_counts: whether an image without any label is a negative to learn from; where it is
             not, such images are left out and listed.
         write_sample: writes the generated sample to a root.

@@ -8,6 +8,7 @@ from pseudolabel.engines.evaluating import Before, Judged, evaluate, outcome_pat
 from pseudolabel.errors import DataError
 from pseudolabel.files import hash_file, hash_folder, write_json
 from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.history import main_score
 from pseudolabel.silver_record import AGREEMENT, REPORT
 from tests.engines.conftest import tiny_params
 
@@ -49,10 +50,19 @@ def test_the_champion_is_the_best_model_so_far_by_val(root, prepared, tmp_path):
     assert json.loads((tmp_path / "2" / "evaluation" / "speed.json").read_text()) == [12.5] * 3
 
 
+def test_rounds_may_win_by_another_metric(root, prepared, model, tmp_path):
+    params = tiny_params(root, evaluate={"measure": "mAP_75"})
+    evaluate(model, prepared, None, tmp_path / "evaluation", tmp_path / "champion", params)
+    (row,) = json.loads((tmp_path / "evaluation" / "history.json").read_text())
+    assert row["headline"] == ["mAP_75", "mAP", "mAP_50"]
+    assert main_score(row, "val") == row["val"]["mAP_75"]
+
+
 def test_a_real_model_is_judged_on_val_and_test(root, prepared, model, tmp_path):
     paths = tmp_path / "evaluation", tmp_path / "champion"
     evaluate(model, prepared, None, *paths, tiny_params(root))
     (row,) = json.loads((tmp_path / "evaluation" / "history.json").read_text())
+    assert row["headline"] == ["mAP", "mAP_50", "mAP_75"]
     for split in ("val", "test"):
         assert 0 <= row[split]["mAP"] <= 1
         assert set(row[split]["by_class"]["AP"]) == {"disc", "rod", "star"}

@@ -25,7 +25,7 @@ def redrawn(rows, own, draw):
     return replace(Annotations.concatenate(parts), image_ids=np.concatenate(ids))
 
 
-def objects_case(kind, rng):
+def objects_case(kind, rng, main="mAP"):
     truth = random_truth(rng)
     found = near(truth, rng)
     if kind is MaskScorer:
@@ -36,10 +36,10 @@ def objects_case(kind, rng):
     def scorer_of(draw):
         gold = redrawn(truth.annotations, own, draw)
         gold = replace(gold, ids=np.arange(1, len(gold) + 1))
-        scorer = kind(Dataset(images(len(draw)), gold, CATEGORIES), 100)
+        scorer = kind(Dataset(images(len(draw)), gold, CATEGORIES), 100, main)
         return scorer, redrawn(found, own, draw)
 
-    return scorer_of, len(own), "mAP"
+    return scorer_of, len(own), main
 
 
 def images_case(rng):
@@ -68,11 +68,13 @@ def pixels_case(rng, folder):
     return scorer_of, 6, "mIoU"
 
 
-@pytest.fixture(params=["boxes", "masks", "pixels", "images"])
+@pytest.fixture(params=["boxes", "boxes at 0.50", "boxes at 0.75", "masks", "pixels", "images"])
 def case(request, tmp_path):
     rng = np.random.default_rng(3)
     return {
         "boxes": lambda: objects_case(BoxScorer, rng),
+        "boxes at 0.50": lambda: objects_case(BoxScorer, rng, "mAP_50"),
+        "boxes at 0.75": lambda: objects_case(BoxScorer, rng, "mAP_75"),
         "masks": lambda: objects_case(MaskScorer, rng),
         "pixels": lambda: pixels_case(rng, tmp_path),
         "images": lambda: images_case(rng),
