@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pseudolabel.engines.model_config import read_config, walk
 from pseudolabel.engines.predicting import TrainedModel
 from pseudolabel.engines.training import train
 from pseudolabel.formats.coco import FILE, read_coco
 from tests.engines.finding import find_all
+from tests.few_regions import with_few_regions
 
 pytestmark = pytest.mark.slow
 
@@ -63,29 +63,23 @@ CLASSIFICATION = [
 ]
 
 
-ONE_STEP = {"iterations": 1, "warmup_iterations": 0, "optimizer": {"type": "SGD"}}
+ONE_STEP = {
+    "iterations": 1,
+    "warmup_iterations": 0,
+    "ema_momentum": None,
+    "optimizer": {"type": "SGD"},
+}
 # One step at the usual rate throws HRNet off.
 SMALL_STEP = ONE_STEP | {"learning_rate": 0.0001}
 # One step leaves RTMDet with boxes and masks of no size.
 SOME_STEPS = {"iterations": 60, "warmup_iterations": 0, "ema_momentum": None}
 
 
-def with_few_regions(name, folder):
-    """A file with a zoo config whose heads learn from few regions: masks of 512 take minutes."""
-    config = read_config(name, "mmdet")
-    for part in walk(config.model):
-        if "pos_fraction" in part:
-            part["num"] = 16
-    path = folder / "few_regions.py"
-    config.dump(path)
-    return str(path)
-
-
 def one_step(data, name, folder, **sections):
     """The model of a zoo config after one step, or as many as it needs to find anything."""
     special = {"rtmdet": SOME_STEPS, "hrnet": SMALL_STEP}
     changes = next((it for kind, it in special.items() if kind in name), ONE_STEP)
-    config = with_few_regions(name, folder) if name.startswith("mmdet") else name
+    config = with_few_regions(name, folder / "config.py") if name.startswith("mmdet") else name
     params = data.params(train=changes, model={"config": config}, **sections)
     train(data.prepared, data.prepared, folder / "model", params)
     return TrainedModel([folder / "model"], data.root / "images", params.evaluate)
