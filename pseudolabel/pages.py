@@ -73,6 +73,36 @@ def bars(head: Sequence[str], rows: Iterable[tuple[str, Sequence[float]]]) -> st
     return "<table>\n" + "\n".join(lines) + "\n</table>"
 
 
+def ranges(caption: str, rows: Sequence[tuple[str, tuple[float, float, float] | None]]) -> str:
+    """Return a chart of quartiles: a bar from the first to the third, a dot at the median.
+
+    Args:
+        caption: as text.
+        rows: label and quartiles of each bar, from left to right; None leaves a gap.
+    """
+    height, wide = 120, max(3.0, min(16.0, 900 / max(1, len(rows))))
+    known = [value for _, quartiles in rows if quartiles for value in quartiles]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    scale = height / (high - low or 1.0)
+    shapes = []
+    for place, (label, quartiles) in enumerate(rows):
+        if quartiles is None:
+            continue
+        first, median, third = (height - (value - low) * scale for value in quartiles)
+        left, middle = place * wide, (place + 0.5) * wide
+        text = f"{label}: {quartiles[0]:g}, {quartiles[1]:g}, {quartiles[2]:g}"
+        shapes.append(
+            f'<g><title>{escape(text)}</title><rect x="{left + 0.1 * wide:.1f}" y="{third:.1f}" '
+            f'width="{0.8 * wide:.1f}" height="{max(1.0, first - third):.1f}" fill="#4a7ebb"/>'
+            f'<circle cx="{middle:.1f}" cy="{median:.1f}" r="{0.3 * wide:.1f}" fill="#222"/></g>'
+        )
+    size = f'width="{len(rows) * wide:.0f}" height="{height}"'
+    return (
+        f"<figure><svg {size}>" + "".join(shapes) + "</svg>"
+        f"<figcaption>{escape(caption)}, {low:g} to {high:g}</figcaption></figure>"
+    )
+
+
 def figure(jpeg: bytes, caption: str) -> str:
     """Return a picture with a text below it."""
     data = base64.b64encode(jpeg).decode()

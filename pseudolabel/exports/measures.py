@@ -20,9 +20,11 @@ from pseudolabel.exports.objects import class_names, read, scores
 from pseudolabel.files import write_csv, written_aside
 from pseudolabel.formats.csv_pairs import parse_pairs
 from pseudolabel.formats.tables import shards_of
+from pseudolabel.pages import paragraph, ranges, write_page
 from pseudolabel.records import Images
 
-MEASURES, BY_IMAGE = "measures.csv", "measures_by_image.csv"
+MEASURES, BY_IMAGE, PAGE = "measures.csv", "measures_by_image.csv", "measures.html"
+QUARTILES = ("q1", "median", "q3")
 NAMES = (
     "area_px",
     "equivalent_diameter_px",
@@ -70,7 +72,7 @@ def write_measures(
     ranks: dict[str, Any],
     output: Path,
 ) -> None:
-    """Write measures.csv, a row an object, and measures_by_image.csv, in the images' order.
+    """Write measures.csv, a row an object, measures_by_image.csv, in the images' order, and a page.
 
     Args:
         predictions: the folder of shards.
@@ -101,6 +103,21 @@ def write_measures(
                 by_image.append(summary(shot.file_name, ranks[shot.file_name], rows))
     by_image.sort(key=lambda row: (row["order"], row["file"]))
     write_csv(output / BY_IMAGE, by_image)
+    write_page(output / PAGE, "Shapes, image by image", charts(by_image))
+
+
+def charts(by_image: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a chart of the objects in each image, and one of the quartiles of each measure."""
+    yield paragraph("Each bar is an image, in their order, from the first quartile to the third.")
+    counts = [(row["file"], (float(row["objects"]),) * 3) for row in by_image]
+    yield ranges("objects", counts)
+    for name in NAMES:
+        rows = []
+        for row in by_image:
+            first, median, third = (row[f"{name}_{it}"] for it in QUARTILES)
+            known = None if median is None else (first, median, third)
+            rows.append((row["file"], known))
+        yield ranges(name, rows)
 
 
 def rows_of(shot: Shot, wanted: Wanted) -> Iterator[dict[str, Any]]:
@@ -118,7 +135,7 @@ def summary(file_name: str, rank: Any, rows: Sequence[dict[str, Any]]) -> dict[s
     for name in NAMES:
         values = [it[name] for it in rows if it[name] is not None]
         quartiles = np.percentile(values, (25, 50, 75)).round(4).tolist() if values else [None] * 3
-        for label, value in zip(("q1", "median", "q3"), quartiles, strict=True):
+        for label, value in zip(QUARTILES, quartiles, strict=True):
             row[f"{name}_{label}"] = value
     return row
 

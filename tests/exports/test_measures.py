@@ -88,6 +88,11 @@ def test_a_row_an_object_and_a_row_an_image_in_order(tmp_path):
     middle = (measures_of(DISC)["area_px"] + 3600) / 2
     assert float(by_image[1]["area_px_median"]) == middle
     assert by_image[0]["area_px_median"] == ""
+    page = (tmp_path / "measures.html").read_text()
+    assert page.count("<svg") == len(NAMES) + 1
+    # Of each measure, the image without objects leaves a gap.
+    assert page.count("<title>t_2.png") == 1
+    assert page.count("<title>t_10.png") == len(NAMES) + 1
 
 
 def test_a_csv_may_order_the_images(tmp_path):
