@@ -23,6 +23,8 @@ from pseudolabel.records import Annotations, Dataset, Images
 from pseudolabel.split import assign_parts
 from pseudolabel.tasks.task import Task
 
+FEW_NAMES = 10
+"""Classes that a warning names; report.json has all."""
 MANY = 0.1
 """Share of a split, as near-duplicates that left it, from which on a warning is due."""
 HELD_OUT = "held_out"
@@ -71,8 +73,8 @@ def prepare(root: Path, output: Path, task: Task, section: Prepare, seed: int) -
         write_report(aside, root / IMAGES, written, prepared.report)
     for line in said_of_twins(prepared.report):
         print(line)
-    for name in prepared.report["classes_without_gold"]:
-        print(f"warning: no gold label is of the class {name!r}: it will not be learnt")
+    if prepared.report["classes_without_gold"]:
+        print(f"warning: {said_of_missing(prepared.report)}: what has none is not learnt")
 
 
 def read_and_split(root: Path, task: Task, section: Prepare, seed: int) -> Prepared:
@@ -238,6 +240,14 @@ def refuse_shared(splits: dict[str, Dataset], transductive: bool) -> None:
             it for it in (*MEASURED_ON, HELD_OUT) if it in images and not (wanted and it == "test")
         ]
         refuse_leaks({split: images[split]}, {guard: images[guard] for guard in guards})
+
+
+def said_of_missing(report: dict[str, Any]) -> str:
+    """Return which classes have no gold label, the first of them by name."""
+    names = report["classes_without_gold"]
+    few = ", ".join(map(repr, names[:FEW_NAMES]))
+    more = f" and {len(names) - FEW_NAMES} more" if len(names) > FEW_NAMES else ""
+    return f"no gold label is of the class {few}{more}"
 
 
 def classes_without_gold(gold: Dataset) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from pseudolabel.errors import DataError
 from pseudolabel.formats.coco import FILE, read_coco
-from pseudolabel.prepare import prepare
+from pseudolabel.prepare import prepare, said_of_missing
 from pseudolabel.tasks import TASKS
 from tests.builders import raw_root, splitting
 
@@ -303,3 +303,10 @@ def test_a_fold_is_held_out_whole_though_its_val_is_in_two(tmp_path):
     held_out = read_coco(tmp_path / "out" / "held_out" / FILE).images.file_names.tolist()
     assert set(held_out) == parts["val"] | parts["tuning"]
     assert (len(parts["val"]), len(parts["tuning"]), len(parts["gold"])) == (2, 2, 12)
+
+
+def test_of_many_classes_without_gold_a_few_are_named():
+    report = {"classes_without_gold": [f"class {it}" for it in range(994)]}
+    said = said_of_missing(report)
+    assert said.startswith("no gold label is of the class 'class 0', 'class 1'")
+    assert said.endswith("'class 9' and 984 more")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pseudolabel.mending import mend
 from pseudolabel.params.loading import load_params
-from pseudolabel.prepare import Prepared, read_and_split, said_of_twins
+from pseudolabel.prepare import Prepared, read_and_split, said_of_missing, said_of_twins
 from pseudolabel.tasks import TASKS
 
 
@@ -64,7 +64,7 @@ def said_of(prepared: Prepared) -> list[str]:
         for it in report["taken_out"]
     ]
     lines += [f"  unreadable, left out of the pool: {name!r}" for name in report["unreadable"]]
-    lines += [f"  no gold label is of the class {it!r}" for it in report["classes_without_gold"]]
+    lines += [f"  {said_of_missing(report)}"] if report["classes_without_gold"] else []
     for split, names in report["images_without_labels"].items():
         if names:
             lines.append(f"  images of {split} without a label: {len(names):,}")
