@@ -1,4 +1,4 @@
-"""rounds/<round>/champion, or what export.models names, on test or a folder -> export/results."""
+"""The champion, or what export.models names, on test, val or a folder -> export/results."""
 
 from pathlib import Path
 

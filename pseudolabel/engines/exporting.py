@@ -1,9 +1,11 @@
-"""Running the final models over test or a folder, and writing what one hands in."""
+"""Running the final models over test, val or a folder, and writing what one hands in."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pseudolabel.engines.labelling import label_missing_shards, teachers_of
 from pseudolabel.engines.onnx_model import ONNX, write_onnx
@@ -22,6 +24,7 @@ from pseudolabel.files import (
 from pseudolabel.formats import tables
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.formats.images import IMAGES, images_below, look_at
+from pseudolabel.history import shown_as
 from pseudolabel.model_folder import CONFIG, WEIGHTS
 from pseudolabel.params.export import Export, InstanceExport
 from pseudolabel.params.sections import Params
@@ -30,6 +33,7 @@ from pseudolabel.tasks import TASKS
 
 SPEED = "speed.json"
 REPORT = "report.json"
+METRICS = "metrics.json"
 SHARD_IMAGES = 2000
 """Images a shard, about: whole batches."""
 TIMED = 50
@@ -37,14 +41,15 @@ TIMED = 50
 
 
 def export(prepared: Path, champion: Path, output: Path, params: Params) -> None:
-    """Write what models say of test or of a folder's images, as COCO's results and as CSV.
+    """Write what models say of test, val or a folder's images, as COCO's results and as CSV.
 
     The folder gets results.json, submission.csv, report.json (models, sizes, unreadable files),
-    speed.json, and on request measures and the model as ONNX. When called again after a kill,
-    predicting goes on at the first shard that is missing.
+    speed.json, for a split metrics.json (what these models score together), and on request measures
+    and the model as ONNX. When called again after a kill, predicting goes on at the first shard
+    that is missing.
 
     Args:
-        prepared: the folder of prepared data, for test and for the classes.
+        prepared: the folder of prepared data, for val, test and the classes.
         champion: the model folder of the champion.
         output: the folder to write.
         params: all parameters; `data`, `evaluate` and `export` are used.
@@ -52,11 +57,12 @@ def export(prepared: Path, champion: Path, output: Path, params: Params) -> None
     Raises:
         ParamsError: a column is to hold what the task does not tell.
         ModelError: a model is missing, does not fit the others, or the weights are too large.
-        DataError: an image of test cannot be decoded, or the folder holds none.
+        DataError: an image of the split cannot be decoded, a model was trained on it, or the folder
+            holds none.
     """
     section, task = params.export, TASKS[params.task]
     refuse_unknown_fields(section, task.export)
-    judged = ("test",) if section.images is None else ()
+    judged = (section.split,) if section.images is None else ()
     models = teachers_of(section.models, champion, prepared, "export.models", judged)
     megabytes = weights_mb(models, section)
     root, images, unreadable = images_of(prepared, params)
@@ -80,6 +86,9 @@ def export(prepared: Path, champion: Path, output: Path, params: Params) -> None
             if ranks is not None:
                 wanted = Wanted(categories, section.map_size)
                 write_measures(scratch, images, size, wanted, ranks, aside)
+            if section.images is None:
+                parts = tables.shards_of(scratch, images, size)
+                write_json(aside / METRICS, metrics_of(scratch, parts, prepared, params))
             if section.onnx:
                 write_onnx(only_one(models), aside / ONNX)
             report = {"images": len(images), "unreadable": unreadable, "weights_mb": megabytes}
@@ -87,6 +96,19 @@ def export(prepared: Path, champion: Path, output: Path, params: Params) -> None
             write_json(aside / REPORT, report)
             write_json(aside / SPEED, {"images_per_second": speed(predictor, images)})
     remove(scratch)
+
+
+def metrics_of(
+    predictions: Path, shards: Sequence[tables.Shard], prepared: Path, params: Params
+) -> dict[str, Any]:
+    """Return what predictions for a split score, all metrics, by the split's name."""
+    task, split = TASKS[params.task], params.export.split
+    scorer = task.scorer(read_coco(prepared / split / FILE), prepared / split, params)
+    for shard in shards:
+        scorer.add(task.export.together(list(task.export.read(predictions, shard))))
+    overall, by_class = scorer.result()
+    name = shown_as({"transductive": params.prepare.transductive}, split)
+    return {name: overall | {"by_class": by_class}}
 
 
 def only_one(models: list[Path]) -> Path:
@@ -123,7 +145,8 @@ def images_of(prepared: Path, params: Params) -> tuple[Path, Images, list[str]]:
     """
     folder = params.export.images
     if folder is None:
-        root, images = params.data.root / IMAGES, read_coco(prepared / "test" / FILE).images
+        split = prepared / params.export.split
+        root, images = params.data.root / IMAGES, read_coco(split / FILE).images
         unreadable: list[str] = []
     else:
         root, names = folder, images_below(folder)
@@ -140,7 +163,7 @@ def images_of(prepared: Path, params: Params) -> tuple[Path, Images, list[str]]:
             [it.digest for _, it in good],
         )
     if not len(images):
-        where = "test.json" if folder is None else str(folder)
+        where = f"{params.export.split}.json" if folder is None else str(folder)
         raise DataError([Fault(where, "", "images to export predictions of", "none")])
     return root, images, unreadable
 

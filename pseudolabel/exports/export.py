@@ -63,12 +63,14 @@ class Export:
         per_image: the fields of an image: one value each.
         per_object: the fields of its objects: a value for each of them, best first.
         results: COCO's results of an image, without its id.
+        together: some images' predictions in the form that the task's scorer takes.
     """
 
     read: Callable[[Path, Shard], Iterator[Shot]]
     per_image: Mapping[str, PerImage]
     per_object: Mapping[str, PerObject]
     results: Callable[[Shot, Wanted], Iterator[dict[str, Any]]]
+    together: Callable[[Sequence[Shot]], Any]
 
     @property
     def fields(self) -> list[str]:

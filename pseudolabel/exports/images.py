@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pseudolabel.exports.export import Export, Shot, Wanted
 from pseudolabel.formats.tables import Shard, read_probabilities
+from pseudolabel.records import Probabilities
 
 
 def read(_: Path, shard: Shard) -> Iterator[Shot]:
@@ -38,6 +41,12 @@ def results(shot: Shot, wanted: Wanted) -> Iterator[dict[str, Any]]:
     yield {"category_id": category.id, "score": score(shot, wanted)}
 
 
+def together(shots: Sequence[Shot]) -> Probabilities:
+    """Return the probabilities of some images."""
+    ids = np.array([it.image_id for it in shots], np.int64)
+    return Probabilities(ids, np.stack([it.found for it in shots]))
+
+
 CLASSES = Export(
     read=read,
     per_image={
@@ -49,4 +58,5 @@ CLASSES = Export(
     },
     per_object={},
     results=results,
+    together=together,
 )

@@ -90,6 +90,11 @@ def results(shot: Shot, wanted: Wanted) -> Iterator[dict[str, Any]]:
         yield row
 
 
+def together(shots: Sequence[Shot]) -> Annotations:
+    """Return the objects of some images."""
+    return Annotations.concatenate([Annotations.empty(), *(it.found for it in shots)])
+
+
 def column_of(values: Sequence[Sequence[Any]], number: int) -> list[Any]:
     """Return one column of rows."""
     return [row[number] for row in values]
@@ -111,6 +116,7 @@ BOXES = Export(
         "height": lambda shot, _: column_of(sides(shot), 1),
     },
     results=results,
+    together=together,
 )
 
 MASKS = Export(
@@ -123,4 +129,5 @@ MASKS = Export(
         "area": lambda shot, _: shot.found.areas.astype(int).tolist(),
     },
     results=results,
+    together=together,
 )

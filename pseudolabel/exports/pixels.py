@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pseudolabel.exports.export import Export, Shot, Wanted
 from pseudolabel.formats.label_maps import LabelMap, read_map
 from pseudolabel.formats.prediction_maps import label_path
 from pseudolabel.formats.tables import Shard, read_unreadable
+from pseudolabel.records import LabelMaps
 
 
 def read(predictions: Path, shard: Shard) -> Iterator[Shot]:
@@ -49,4 +50,16 @@ def results(shot: Shot, wanted: Wanted) -> Iterator[dict[str, Any]]:
         yield {"category_id": wanted.categories[position].id, "segmentation": segmentation}
 
 
-PIXELS = Export(read=read, per_image={"class_map": class_map}, per_object={}, results=results)
+def together(shots: Sequence[Shot]) -> LabelMaps:
+    """Return the label maps of some images; how confident they are is not asked for."""
+    ids, labels = np.array([it.image_id for it in shots], np.int64), [it.found for it in shots]
+    return LabelMaps(ids, labels, labels)
+
+
+PIXELS = Export(
+    read=read,
+    per_image={"class_map": class_map},
+    per_object={},
+    results=results,
+    together=together,
+)

@@ -13,11 +13,12 @@ from pseudolabel.params.base import Above, Section, Some
 class Export(Section):
     """Which models run over which images, and what is written of it.
 
-    `images` is a folder, or null for the images of test; `columns` has a field for each column of
-    the CSV.
+    `images` is a folder, or null for the images of `split`; `columns` has a field for each column
+    of the CSV.
     """
 
     models: Literal["champion", "folds"] | Annotated[list[Path], Field(min_length=1)]
+    split: Literal["test", "val"]
     images: Path | None
     columns: Annotated[dict[str, str], Field(min_length=1)]
     map_size: tuple[Some, Some] | None

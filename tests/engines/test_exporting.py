@@ -3,16 +3,21 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 from PIL import Image
 
+from pseudolabel.engines.evaluating import judge
 from pseudolabel.engines.exporting import export
 from pseudolabel.engines.predicting import TrainedModel
+from pseudolabel.engines.training import train
 from pseudolabel.errors import DataError, ModelError, ParamsError
 from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.metrics.images import ImageScorer
+from pseudolabel.records import Probabilities
 from tests.engines.conftest import tiny_params
 from tests.engines.finding import find_all
 
@@ -44,6 +49,35 @@ def test_test_is_handed_in_as_results_and_csv(any_task, tmp_path):
     else:
         assert len(rows) == len(results)
     assert (output / "measures.csv").exists() == (any_task.task == "instance")
+
+
+@pytest.mark.parametrize("any_task", TASKS, indirect=True)
+def test_what_is_handed_in_scores_as_the_model_was_judged(any_task, tmp_path):
+    params = any_task.params(export={"split": "val"})
+    export(any_task.prepared, any_task.model, tmp_path / "out", params)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    row = judge(any_task.model, any_task.prepared, params, splits=("val",)).row
+    assert metrics == {"val": row["val"]}
+
+
+def test_models_together_are_judged_as_one(trained_tasks, tmp_path):
+    task = trained_tasks("classification")
+    params = task.params(train={"iterations": 4})
+    train(task.prepared, task.prepared, tmp_path / "other", params)
+    models = [str(task.model), str(tmp_path / "other")]
+    output = exported(task, tmp_path, models=models)
+    (name, metrics), *rest = json.loads((output / "metrics.json").read_text()).items()
+    assert (name, rest) == ("test", [])
+    test = read_coco(task.prepared / "test" / FILE).images
+    values = []
+    for model in models:
+        looks = TrainedModel([Path(model)], task.root / "images", params.evaluate)
+        (batch,) = looks.predict(test)
+        values.append(batch.found.values)
+    scorer = ImageScorer(read_coco(task.prepared / "test" / FILE))
+    scorer.add(Probabilities(test.ids, np.mean(values, axis=0, dtype=np.float32)))
+    assert metrics["ece"] == pytest.approx(scorer.result()[0]["ece"], abs=1e-5)
+    assert not (output / "measures.csv").exists()
 
 
 def test_boxes_handed_in_are_those_that_were_judged(trained_tasks, tmp_path):
