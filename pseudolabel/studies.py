@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
-from pseudolabel.errors import DataError, Fault, ModelError
+from pseudolabel.errors import DataError, Fault, ModelError, ParamsError
 from pseudolabel.files import write_csv, write_json
 from pseudolabel.params.tune import Choice, Range
 from pseudolabel.records import Dataset
@@ -62,8 +62,8 @@ def search(
         searched: the parameters.
         trials: how many there are to be in the end, those of earlier calls among them.
         seed: of the draws.
-        measure: returns the value at some options; a trial whose model cannot be trained is told
-            in the table, and counts as the worst.
+        measure: returns the value at some options; a trial whose values do not go together, or
+            whose model cannot be trained, is told in the table, and counts as the worst.
         own: the values that are used now: where they lie within what is searched, they are trial 0.
 
     Returns:
@@ -101,7 +101,7 @@ def run_trial(
     options = {it.name: drawn(trial, it) for it in searched}
     try:
         value = measure(options)
-    except ModelError as error:
+    except (ModelError, ParamsError) as error:
         trial.set_user_attr(FAULT, str(error))
         study.tell(trial, state=TrialState.PRUNED)
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pseudolabel.errors import ModelError
+from pseudolabel.errors import ModelError, ParamsError
 from pseudolabel.params.tune import Choice, Range
 from pseudolabel.studies import search
 
@@ -135,10 +135,11 @@ def test_choices_may_have_any_form(tmp_path):
     assert json.loads(rows_of(tmp_path)[0]["train.optimizer"]) == sgd
 
 
-def test_a_trial_that_cannot_be_trained_is_told_and_the_study_goes_on(tmp_path):
+@pytest.mark.parametrize("kind", [ModelError, ParamsError])
+def test_a_trial_that_cannot_be_trained_is_told_and_the_study_goes_on(tmp_path, kind):
     def measure(options):
         if options["train.learning_rate"] > 0.2:
-            raise ModelError("the loss is no number")
+            raise kind("the loss is no number")
         return hill(options)
 
     search(tmp_path, "hill", RANGES, 12, 0, measure)

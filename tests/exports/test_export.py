@@ -24,7 +24,7 @@ POOL = images(3)
 
 
 def section(columns, **changes):
-    values = {"models": "champion", "images": None, "map_size": None}
+    values = {"models": "champion", "split": "test", "images": None, "map_size": None}
     values |= {"max_weights_mb": None, "onnx": False, "columns": columns}
     return Export.model_validate(values | changes)
 
