@@ -81,16 +81,22 @@ def search(
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
     done = len(study.get_trials(states=ENDED))
-    queued = study.get_trials(states=(TrialState.WAITING,))
-    if own and not done and not queued and all(holds(it, own[it.name]) for it in searched):
-        choices = {it.name for it in searched if isinstance(it, Choice)}
-        study.enqueue_trial({name: kept(it) if name in choices else it for name, it in own.items()})
+    if own and not done:
+        ask_first(study, searched, own)
     for number in tqdm(range(done, trials), initial=done, total=trials, desc="tune", unit="trial"):
         study.sampler = TPESampler(seed=seed + number)
         run_trial(study, searched, measure)
         write_trials(folder, study)
     write_trials(folder, study)
     return write_best(folder, study, searched)
+
+
+def ask_first(study: optuna.Study, searched: Sequence[Range | Choice], own: Options) -> None:
+    """Make the values in use the first trial, where they lie within and are not waiting already."""
+    waiting = study.get_trials(states=(TrialState.WAITING,))
+    if not waiting and all(holds(it, own[it.name]) for it in searched):
+        choices = {it.name for it in searched if isinstance(it, Choice)}
+        study.enqueue_trial({name: kept(it) if name in choices else it for name, it in own.items()})
 
 
 def run_trial(
