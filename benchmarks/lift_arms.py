@@ -150,7 +150,7 @@ def loop(bench: Bench, number: int) -> Row:
     if not merged.exists():
         merge(prepared, silver, merged)
     if not run.model.exists():
-        train(merged, prepared, run.model, params.in_round(number))
+        train(merged, prepared, run.model, params.in_round(number), champion=last.champion)
     return run.judged(bench, before=Before(last.evaluation, last.champion, silver))
 
 

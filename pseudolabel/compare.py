@@ -57,6 +57,7 @@ def round_cells(row: Row) -> dict[str, Cell]:
         if split in row:
             shown = shown_as(row, split)
             cells |= {f"{shown}.{name}": row[split][name] for name in row["headline"]}
+    cells["iterations"] = row["iterations"]
     cells |= {"silver.images": silver["images"], "silver.annotations": silver["annotations"]}
     step = row["over_champion"] or {"gain": None, "interval": None}
     low, high = step["interval"] or (None, None)
@@ -87,7 +88,8 @@ def table_of(history: list[Row], speeds: Sequence[float]) -> str:
     headline = history[0]["headline"]
     shown = [shown_as(history[-1], split).replace("_", " ") for split in splits]
     head = ["round", *(f"{split} {name}" for split in shown for name in headline)]
-    head += ["gain (val)", "95%", "silver images", "silver labels", "images/s", "MB", "champion"]
+    head += ["gain (val)", "95%", "iterations", "silver images", "silver labels"]
+    head += ["images/s", "MB", "champion"]
     body = []
     for row, speed in zip(history, speeds, strict=True):
         silver = row["data"].get("silver", {"images": 0, "annotations": 0})
@@ -95,6 +97,7 @@ def table_of(history: list[Row], speeds: Sequence[float]) -> str:
         cells += [score(row[split][name]) for split in splits for name in headline]
         cells += said_of_gain(row)
         cells += [
+            str(row["iterations"]),
             str(silver["images"]),
             str(silver["annotations"]),
             f"{speed:.0f}",

@@ -15,9 +15,19 @@ EARLIER = "earlier_{}.pth"
 CURVE = "curve.csv"
 """Loss and learning rate over the training."""
 RECORD = "training.json"
-"""What it was trained on: files by hash, with their counts, the images by hash, and the seed."""
+"""What it was trained on: files by hash with their counts, images by hash, seed, first weights."""
+PRETRAINED = "pretrained"
+"""In the record: whether anything in its weights was learned before round 0."""
+EARLIER_ITERATIONS = "earlier_iterations"
+"""In the record: those that its first weights had been trained for, as far as that is known."""
 
 
 def images_seen(folder: Path) -> set[str]:
     """Return the content hashes of all images that a model was trained on, by any of its rounds."""
     return set(read_json(folder / RECORD)["images"])
+
+
+def iterations_in_all(folder: Path) -> int:
+    """Return how many iterations a model was trained for, those of its first weights included."""
+    record = read_json(folder / RECORD)
+    return int(record["iterations"] + record.get(EARLIER_ITERATIONS, 0))

@@ -17,4 +17,5 @@ if __name__ == "__main__":
             model=Path("final/model"),
             metrics=Path("final/metrics.json"),
             params=params.in_round(number),
+            champion=ROUNDS / str(number) / "champion",
         )

@@ -1,4 +1,4 @@
-"""Prepared gold (round 0) or merged gold and silver -> rounds/<k>/model."""
+"""Prepared gold (round 0), or merged gold and silver and the champion -> rounds/<k>/model."""
 
 from pathlib import Path
 
@@ -11,5 +11,10 @@ if __name__ == "__main__":
     with plain_errors():
         number = round_number(__doc__)
         data = ROUNDS / str(number) / "merged" if number else Path("data/prepared")
-        params = load_params().in_round(number)
-        train(data, Path("data/prepared"), ROUNDS / str(number) / "model", params)
+        train(
+            data,
+            prepared=Path("data/prepared"),
+            output=ROUNDS / str(number) / "model",
+            params=load_params().in_round(number),
+            champion=ROUNDS / str(number - 1) / "champion" if number else None,
+        )

@@ -22,6 +22,7 @@ def row(number, val, test=None, silver=None):
         "champion": 0,
         "transductive": False,
     }
+    made["iterations"] = 400 * (1 + number)
     made |= {"weights_mb": 3.4, "data": {"gold": {"images": 4, "annotations": 9}}}
     if test is not None:
         made["test"] = scores | {"mAP": test}
@@ -52,6 +53,7 @@ def test_metrics_have_flat_names():
     assert metrics["lift.val.mAP"] == 0.1
     assert [metrics[it] for it in ("gain", "gain.low", "gain.high")] == [-0.05, -0.09, 0.01]
     assert metrics["silver.agreement"] == 0.9
+    assert metrics["iterations"] == 1200
     assert "gain" not in flat_metrics(HISTORY[:1])
     assert metrics["lift.test.mAP"] == 0.05
     assert (metrics["silver.images"], metrics["silver.annotations"]) == (7, 70)

@@ -19,7 +19,7 @@ from pseudolabel.history import HISTORY, SPEED, Row, best_round, gain
 from pseudolabel.leaks import refuse_seen
 from pseudolabel.metrics.interval import gain_interval
 from pseudolabel.metrics.scorer import Scorer
-from pseudolabel.model_folder import RECORD, WEIGHTS, images_seen
+from pseudolabel.model_folder import RECORD, WEIGHTS, images_seen, iterations_in_all
 from pseudolabel.params.sections import Params
 from pseudolabel.records import Images
 from pseudolabel.silver_record import AGREEMENT, REPORT
@@ -121,6 +121,7 @@ def judge(model: Path, prepared: Path, params: Params, splits: Sequence[str] = S
     images, workers = params.data.root / IMAGES, params.data.workers
     trained = TrainedModel([model], images, params.evaluate, workers)
     row: Row = {"data": read_json(model / RECORD)["data"]}
+    row["iterations"] = iterations_in_all(model)
     row["transductive"] = params.prepare.transductive
     row["weights_mb"] = round((model / WEIGHTS).stat().st_size / 1e6, 3)
     seen = images_seen(model)

@@ -36,7 +36,9 @@ def gather(data: Path, prepared: Path, output: Path) -> None:
             shutil.copytree(data / "silver", aside / "silver")
 
 
-def train_final(data: Path, prepared: Path, model: Path, metrics: Path, params: Params) -> None:
+def train_final(
+    data: Path, prepared: Path, model: Path, metrics: Path, params: Params, champion: Path
+) -> None:
     """Train as a round does, on everything with a label, and judge the model on test alone.
 
     Val was trained on: its metrics would say nothing, and are withheld.
@@ -47,13 +49,14 @@ def train_final(data: Path, prepared: Path, model: Path, metrics: Path, params: 
         model: the model folder to write.
         metrics: the JSON file to write.
         params: all parameters, those of the last round.
+        champion: the model folder of the champion, which `model.weights` may ask to go on from.
 
     Raises:
         DataError: an image of test is among those to be trained on.
     """
     everything = SCRATCH / "everything"
     gather(data, prepared, everything)
-    train(everything, prepared, model, params, measured_on=("test",))
+    train(everything, prepared, model, params, ("test",), champion)
     remove(everything)
     row = judge(model, prepared, params, splits=("test",)).row
     name = shown_as(row, "test")

@@ -12,19 +12,20 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
 from pseudolabel.datasets import MEASURED_ON
 from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.augmentations import refuse_failing
-from pseudolabel.engines.checkpoints import (
-    fitting_weights,
-    load_checkpoint,
-    load_weights,
-    save_weights,
+from pseudolabel.engines.checkpoints import load_checkpoint, load_weights, save_weights
+from pseudolabel.engines.first_weights import (
+    from_champion,
+    said_of,
+    seen_before,
+    weights_files,
+    write_first_weights,
 )
-from pseudolabel.engines.model_config import backbone_weights, read_config
+from pseudolabel.engines.model_config import read_config
 from pseudolabel.engines.training_config import SNAPSHOT, Sources, build_config
 from pseudolabel.errors import ModelError
 from pseudolabel.files import (
@@ -38,8 +39,8 @@ from pseudolabel.files import (
 )
 from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.leaks import refuse_leaks, refuse_seen
-from pseudolabel.model_folder import CONFIG, CURVE, EARLIER, RECORD, WEIGHTS, images_seen
-from pseudolabel.params.sections import BACKBONE, Params
+from pseudolabel.model_folder import CONFIG, CURVE, EARLIER, RECORD, WEIGHTS
+from pseudolabel.params.sections import Params
 
 PARAMS = "params.json"
 """What the processes of a training read, in its scratch folder."""
@@ -52,6 +53,7 @@ def train(
     output: Path,
     params: Params,
     measured_on: Sequence[str] = MEASURED_ON,
+    champion: Path | None = None,
 ) -> None:
     """Train a model on the gold and silver folders of `data` and put it into `output`.
 
@@ -65,22 +67,26 @@ def train(
         output: the folder to write.
         params: all parameters.
         measured_on: the splits that must not be trained on.
+        champion: the model folder that `model.weights: champion` goes on from, None in round 0.
 
     Raises:
         DataError: an image of these splits is among those to be trained on.
         ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
     """
     sources = Sources.of(data)
+    params = from_champion(params, read_coco(sources.gold / FILE).categories, champion)
     refuse_held_out(sources, prepared, params, measured_on)
     model, section = params.model, params.train
     inputs = [
         params.task,
         params.seed,
+        params.round,
         model.model_dump(),
         section.model_dump(exclude={"launcher"}),
         read_config(model.config, adapter_of(params.task).scope).pretty_text,
     ]
-    scratch, launcher = scratch_folder("train", inputs, sources.folders), section.launcher
+    files = [*sources.folders, *weights_files(params)]
+    scratch, launcher = scratch_folder("train", inputs, files), section.launcher
     if launcher.machine_rank:
         launch(data, scratch, params)
         return
@@ -113,14 +119,6 @@ def refuse_held_out(
     refuse_seen(seen_before(params), unlabelled, f"model.weights {params.model.weights}")
 
 
-def seen_before(params: Params) -> set[str]:
-    """Return the images that the first weights were trained on, as far as they lie beside it."""
-    weights = params.model.weights
-    if weights is None or not (Path(weights).parent / RECORD).is_file():
-        return set()
-    return images_seen(Path(weights).parent)
-
-
 def launch(data: Path, scratch: Path, params: Params) -> None:
     """Run `python -m pseudolabel.engines.worker` in several processes by torchrun."""
     write_json(scratch / PARAMS, params.model_dump(mode="json"))
@@ -146,7 +144,7 @@ def train_in(scratch: Path, sources: Sources, params: Params) -> None:
     if checkpoint is not None:
         config.resume, config.load_from = True, str(checkpoint)
     elif params.model.weights is not None:
-        config.load_from = str(first_weights(scratch, config, params))
+        config.load_from = str(write_first_weights(scratch, config, params))
     refuse_failing(config)
     build_runner(config).train()
     if is_main_process():
@@ -184,27 +182,6 @@ def last_checkpoint(scratch: Path) -> Path | None:
     return None
 
 
-def first_weights(scratch: Path, config: Config, params: Params) -> Path:
-    """Write the pretrained weights that fit the model into the scratch folder.
-
-    Raises:
-        ModelError: the config names no weights for its backbone, or none fit.
-    """
-    scope, name = adapter_of(params.task).scope, params.model.config
-    source, prefix = params.model.weights, ""
-    if source == BACKBONE:
-        source = backbone_weights(read_config(name, scope))
-        prefix = "backbone."
-    if source is None:
-        raise ModelError(f"model.weights: {name} names no pretrained backbone")
-    init_default_scope(scope)
-    fitting = fitting_weights(load_weights(source), MODELS.build(config.model), prefix)
-    # One file a process: each writes its own, none reads what another has half written.
-    path = scratch / f"pretrained_{os.environ.get('RANK', '0')}.pth"
-    save_weights(path, fitting)
-    return path
-
-
 def finish(scratch: Path, sources: Sources, config: Config, params: Params) -> None:
     """Write the finished model's files into the scratch folder."""
     checkpoint = last_checkpoint(scratch)
@@ -228,5 +205,5 @@ def finish(scratch: Path, sources: Sources, config: Config, params: Params) -> N
             "hash": hash_folder(folder),
         }
     record = {"seed": params.seed, "iterations": params.train.iterations, "data": counts}
-    record["images"] = sorted(seen)
+    record |= {"images": sorted(seen)} | said_of(params)
     write_json(scratch / RECORD, record | {"weights": hash_file(scratch / WEIGHTS)})

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.augmentations import with_mixing
 from pseudolabel.engines.curve import CurveHook
+from pseudolabel.engines.first_weights import pretrained
 from pseudolabel.engines.model_config import read_config, thawed
 from pseudolabel.engines.optimizers import optimizer_wrapper, schedule, train_loop
 from pseudolabel.engines.sampling import GoldLastSampler
@@ -50,7 +51,7 @@ def build_config(
     """Return the whole mmengine config of one training."""
     section, adapter = params.train, adapter_of(params.task)
     model = adapter.adapt_model(read_config(params.model.config, adapter.scope), categories, params)
-    if params.model.weights is None:
+    if not pretrained(params):
         model = thawed(model)
     pipeline, images = adapter.train_pipeline(params), params.data.root / IMAGES
     threshold = section.oversample_threshold
@@ -63,7 +64,9 @@ def build_config(
     ]
     gold, silver = section.images_a_step
     batch_size = gold + silver
-    sampler = {"type": GoldLastSampler.__name__, "batch_size": batch_size, "seed": params.seed}
+    # Rounds that go on from the same champion, with the same silver, still differ in their order.
+    seed = params.seed + params.round
+    sampler = {"type": GoldLastSampler.__name__, "batch_size": batch_size, "seed": seed}
     sampler["mixed_batches"] = section.mixed_iterations
     config = {
         "default_scope": adapter.scope,

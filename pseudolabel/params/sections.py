@@ -15,6 +15,8 @@ from pseudolabel.params.tune import Tune
 
 BACKBONE = "backbone"
 """As `model.weights`: the backbone that the model's own config names."""
+CHAMPION = "champion"
+"""As `model.weights`: the champion that teaches the round; round 0 has none and draws its own."""
 
 
 class Data(Section):
@@ -148,4 +150,5 @@ class Params(Section):
     def in_round(self, number: int) -> Params:
         """Return the parameters of one round, as its training takes them."""
         update = {"model": self.model.in_round(number), "train": self.train.in_round(number)}
+        update["round"] = number
         return self.model_copy(update=update)
