@@ -20,6 +20,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -32,6 +33,7 @@ import torch
 import yaml
 
 from benchmarks.dubai_aerial import copy_with_ids
+from benchmarks.fewer_gold import fewer_gold
 from benchmarks.lift_arms import Arm, Bench, arms_of, silver_of
 from benchmarks.shrink import shrink
 from pseudolabel.errors import plain_errors
@@ -91,21 +93,25 @@ def read_settings(
     settings = []
     for name in names or wanted:
         own = wanted[name]
-        raw = copied(root / name, work / name / "raw", own.get("longest"))
+        raw = copied(root / name, work / name / "raw", own)
         settings.append(Setting(name, own["task"], raw, own["options"] | (extra or {})))
     return settings
 
 
-def copied(source: Path, output: Path, longest: int | None) -> Path:
-    """Return a raw root as it is to be read: shrunk, or with ids in the place of greys."""
-    if source.name == "dubai_aerial":
-        if not output.exists():
-            copy_with_ids(source, output)
+def copied(source: Path, output: Path, own: dict[str, Any]) -> Path:
+    """Return a raw root as it is to be read: with ids for greys, shrunk, with fewer gold labels."""
+    if output.exists():
         return output
-    if longest is None:
+    if source.name == "dubai_aerial":
+        copy_with_ids(source, output)
+    elif "gold" in own:
+        with tempfile.TemporaryDirectory() as scratch:
+            shrink(source, Path(scratch) / "shrunk", own["longest"])
+            fewer_gold(Path(scratch) / "shrunk", output, own["gold"])
+    elif "longest" in own:
+        shrink(source, output, own["longest"])
+    else:
         return source
-    if not output.exists():
-        shrink(source, output, longest)
     return output
 
 

@@ -1,0 +1,26 @@
+"""A root with fewer gold labels loses none of them: they go to the oracle."""
+
+import pytest
+
+from benchmarks.fewer_gold import fewer_gold
+from pseudolabel.formats.coco import read_coco
+from pseudolabel.params.sections import Sample
+from pseudolabel.tasks import TASKS
+
+
+@pytest.mark.parametrize("task", ["detection", "instance"])
+def test_gold_that_goes_is_in_the_pool_and_known_to_the_oracle(tmp_path, task):
+    sample = Sample(seed=0, gold=5, val=2, test=2, pool=3, width=96, height=80)
+    TASKS[task].write_sample(tmp_path / "raw", sample)
+    fewer_gold(tmp_path / "raw", tmp_path / "few", 2)
+    before, after = (
+        {it: read_coco(tmp_path / root / f"{it}.json") for it in ("gold", "oracle")}
+        for root in ("raw", "few")
+    )
+    assert len(after["gold"].images) == 2
+    gone = set(before["gold"].images.file_names) - set(after["gold"].images.file_names)
+    assert len(gone) == 3
+    assert set(after["oracle"].images.file_names) == set(before["oracle"].images.file_names) | gone
+    for name in ("images", "annotations"):
+        counts = [sum(len(getattr(it, name)) for it in root.values()) for root in (before, after)]
+        assert counts[0] == counts[1]
