@@ -47,11 +47,25 @@ def test_round_2_runs_rounds_0_to_2(at_round_2, task):
     names = {f"{split}.{it}" for split in ("val", "test") for it in HEADLINES[task]}
     names |= {f"lift.{split}.{HEADLINES[task][0]}" for split in ("val", "test")}
     names |= {"gain", "gain.low", "gain.high", "silver.agreement"}
-    assert set(metrics) == names | {"round", "best_round", "silver.images", "silver.annotations"}
+    names |= {"round", "best_round", "iterations", "silver.images", "silver.annotations"}
+    assert set(metrics) == names
     assert metrics["gain.low"] <= metrics["gain.high"]
     assert 0 <= metrics["silver.agreement"] <= 1
     assert metrics["silver.images"] > 0
     assert f"| round | val {HEADLINES[task][0]} |".encode() in at_round_2.read("report/rounds.md")
+
+
+@each_task
+def test_students_go_on_from_the_champion_or_begin_anew(at_round_2, task):
+    def record_of(path):
+        return json.loads(at_round_2.read(f"rounds/{path}/training.json"))
+
+    began_from = [record_of(f"{it}/model")["first_weights"] for it in (0, 1, 2)]
+    champions = [record_of(f"{it}/champion")["weights"] for it in (0, 1)]
+    anew = task == "classification"
+    assert began_from == [None, *([None] * 2 if anew else champions)]
+    history = json.loads(at_round_2.read("rounds/2/evaluation/history.json"))
+    assert (history[1]["iterations"] == history[0]["iterations"]) == anew
 
 
 @each_task
