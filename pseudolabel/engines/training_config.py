@@ -49,25 +49,10 @@ def build_config(
     sources: Sources, categories: Sequence[Category], scratch: Path, params: Params
 ) -> Config:
     """Return the whole mmengine config of one training."""
-    section, adapter = params.train, adapter_of(params.task)
+    adapter = adapter_of(params.task)
     model = adapter.adapt_model(read_config(params.model.config, adapter.scope), categories, params)
     if not pretrained(params):
         model = thawed(model)
-    pipeline, images = adapter.train_pipeline(params), params.data.root / IMAGES
-    threshold = section.oversample_threshold
-    datasets = [
-        with_mixing(
-            adapter.source(folder, images, categories, pipeline),
-            lambda source: oversampled(source, threshold),
-        )
-        for folder in sources.folders
-    ]
-    gold, silver = section.images_a_step
-    batch_size = gold + silver
-    # Rounds that go on from the same champion, with the same silver, still differ in their order.
-    seed = params.seed + params.round
-    sampler = {"type": GoldLastSampler.__name__, "batch_size": batch_size, "seed": seed}
-    sampler["mixed_batches"] = section.mixed_iterations
     config = {
         "default_scope": adapter.scope,
         "task": params.task,
@@ -76,13 +61,7 @@ def build_config(
         "image_size": params.model.image_size,
         "categories": [{"id": category.id, "name": category.name} for category in categories],
         "randomness": {"seed": params.seed},
-        "train_dataloader": {
-            "batch_size": batch_size,
-            "num_workers": params.data.workers,
-            "persistent_workers": params.data.workers > 0,
-            "sampler": sampler | {"source_ratio": [gold, silver][: len(datasets)]},
-            "dataset": {"type": "ConcatDataset", "datasets": datasets},
-        },
+        "train_dataloader": train_dataloader(sources, categories, params),
         "train_cfg": train_loop(params),
         "optim_wrapper": optimizer_wrapper(params),
         "param_scheduler": schedule(params),
@@ -91,7 +70,7 @@ def build_config(
             "checkpoint": {
                 "type": "CheckpointHook",
                 "by_epoch": False,
-                "interval": section.checkpoint_every,
+                "interval": params.train.checkpoint_every,
                 # Two, so that a kill in the middle of saving leaves the one before.
                 "max_keep_ckpts": 2,
             },
@@ -108,6 +87,36 @@ def build_config(
             "find_unused_parameters": True,
         }
     return Config(config)
+
+
+def train_dataloader(
+    sources: Sources, categories: Sequence[Category], params: Params
+) -> dict[str, Any]:
+    """Return what loads the images of each source, so many of each a step."""
+    section, adapter = params.train, adapter_of(params.task)
+    pipeline, images = adapter.train_pipeline(params), params.data.root / IMAGES
+    datasets = [
+        with_mixing(
+            adapter.source(folder, images, categories, pipeline),
+            lambda source: oversampled(source, section.oversample_threshold),
+        )
+        for folder in sources.folders
+    ]
+    gold, silver = section.images_a_step
+    return {
+        "batch_size": gold + silver,
+        "num_workers": params.data.workers,
+        "persistent_workers": params.data.workers > 0,
+        "sampler": {
+            "type": GoldLastSampler.__name__,
+            "batch_size": gold + silver,
+            # Rounds that go on from the same champion, with the same silver, differ in their order.
+            "seed": params.seed + params.round,
+            "mixed_batches": section.mixed_iterations,
+            "source_ratio": [gold, silver][: len(datasets)],
+        },
+        "dataset": {"type": "ConcatDataset", "datasets": datasets},
+    }
 
 
 def oversampled(dataset: dict[str, Any], threshold: float | None) -> dict[str, Any]:
