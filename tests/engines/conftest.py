@@ -33,7 +33,7 @@ SMALL = Sample(seed=3, gold=6, val=3, test=3, pool=10, width=96, height=80)
 
 
 def tiny_params(root, task="detection", **changes):
-    values = copy.deepcopy(SHIPPED) | {"task": task}
+    values = copy.deepcopy(SHIPPED) | {"task": task, "round": 0}
     defaults = yaml.safe_load((ROOT / "configs" / f"{task}.yaml").read_text(encoding="utf-8"))
     values["model"]["config"] = str(ROOT / defaults["model"]["config"])
     objects = FLOOR if task in ("detection", "instance") else {}
