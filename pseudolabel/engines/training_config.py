@@ -14,7 +14,7 @@ from mmengine.config import Config
 from pseudolabel.engines.adapter import adapter_of
 from pseudolabel.engines.augmentations import with_mixing
 from pseudolabel.engines.curve import CurveHook
-from pseudolabel.engines.first_weights import pretrained
+from pseudolabel.engines.first_weights import pretrained, trained_here
 from pseudolabel.engines.model_config import read_config, thawed
 from pseudolabel.engines.optimizers import optimizer_wrapper, schedule, train_loop
 from pseudolabel.engines.sampling import GoldLastSampler
@@ -103,6 +103,8 @@ def train_dataloader(
         for folder in sources.folders
     ]
     gold, silver = section.images_a_step
+    # Rounds that go on from the same champion, with the same silver, differ in their order.
+    seed = params.seed + (params.round if trained_here(params) else 0)
     return {
         "batch_size": gold + silver,
         "num_workers": params.data.workers,
@@ -110,8 +112,7 @@ def train_dataloader(
         "sampler": {
             "type": GoldLastSampler.__name__,
             "batch_size": gold + silver,
-            # Rounds that go on from the same champion, with the same silver, differ in their order.
-            "seed": params.seed + params.round,
+            "seed": seed,
             "mixed_batches": section.mixed_iterations,
             "source_ratio": [gold, silver][: len(datasets)],
         },

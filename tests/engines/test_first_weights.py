@@ -79,14 +79,14 @@ def test_weights_are_pretrained_unless_all_of_them_were_learned_here(root, model
 
 
 def test_rounds_that_go_on_from_the_same_champion_take_images_in_another_order(
-    root, prepared, tmp_path
+    root, prepared, model, tmp_path
 ):
-    sources, params = Sources.of(prepared), tiny_params(root)
+    sources = Sources.of(prepared)
     categories = read_coco(sources.gold / FILE).categories
 
-    def order(number):
-        config = build_config(sources, categories, tmp_path, params.in_round(number))
-        return config.train_dataloader.sampler.seed, config.randomness.seed
+    def order(weights, number):
+        params = tiny_params(root, model={"weights": weights}).in_round(number)
+        return build_config(sources, categories, tmp_path, params).train_dataloader.sampler.seed
 
-    assert order(1)[0] != order(2)[0]
-    assert order(1)[1] == order(2)[1]
+    assert order(str(model / "weights.pth"), 1) != order(str(model / "weights.pth"), 2)
+    assert order(None, 1) == order(None, 2)
