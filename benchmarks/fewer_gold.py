@@ -1,13 +1,10 @@
 """A raw root with fewer gold labels: the other images go to the pool, their labels to the oracle.
 
-    python -m benchmarks.fewer_gold ../shared/data/dsb2018 data/dsb2018_8 8
-
 For data of which so many images are labelled that the others' labels would add nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
@@ -28,19 +25,3 @@ def fewer_gold(source: Path, output: Path, count: int) -> None:
         shutil.copytree(source, aside)
         write_coco(aside / "gold.json", of_images(gold, kept))
         write_coco(aside / f"{ORACLE}.json", joined_all([oracle, of_images(gold, ~kept)]))
-
-
-def main() -> None:
-    """Copy what the command line names."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("source", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("count", type=int, help="gold images to keep")
-    arguments = parser.parse_args()
-    fewer_gold(arguments.source, arguments.output, arguments.count)
-
-
-if __name__ == "__main__":
-    main()

@@ -17,6 +17,7 @@ from pseudolabel.engines.checkpoints import fitting_weights, load_weights, save_
 from pseudolabel.engines.model_config import backbone_weights, read_config
 from pseudolabel.errors import ModelError
 from pseudolabel.files import hash_file, read_json
+from pseudolabel.formats.coco import FILE, read_coco
 from pseudolabel.model_folder import (
     EARLIER_ITERATIONS,
     PRETRAINED,
@@ -29,7 +30,7 @@ from pseudolabel.params.sections import BACKBONE, CHAMPION, Params
 from pseudolabel.records import Category
 
 
-def from_champion(params: Params, categories: Sequence[Category], champion: Path | None) -> Params:
+def from_champion(params: Params, gold: Path, champion: Path | None) -> Params:
     """Return the parameters with a path as `model.weights` where these name the champion.
 
     They are null in round 0, which has no champion, and where the champion is a model of another
@@ -37,14 +38,14 @@ def from_champion(params: Params, categories: Sequence[Category], champion: Path
 
     Args:
         params: all parameters of one round.
-        categories: the classes.
+        gold: the folder of gold labels, which has the classes.
         champion: the model folder of the champion, None in round 0.
     """
     if params.model.weights != CHAMPION:
         return params
     weights = None
     if champion is not None:
-        if fits(champion / WEIGHTS, built(params, categories)):
+        if fits(champion / WEIGHTS, built(params, read_coco(gold / FILE).categories)):
             weights = str(champion / WEIGHTS)
         else:
             said = f"{champion} is a model of another kind: its student begins from random weights"

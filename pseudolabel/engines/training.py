@@ -74,7 +74,7 @@ def train(
         ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
     """
     sources = Sources.of(data)
-    params = from_champion(params, read_coco(sources.gold / FILE).categories, champion)
+    params = from_champion(params, sources.gold, champion)
     refuse_held_out(sources, prepared, params, measured_on)
     model, section = params.model, params.train
     inputs = [
