@@ -13,6 +13,7 @@ import numpy as np
 from pseudolabel.datasets import joined_all, of_images
 from pseudolabel.files import written_aside
 from pseudolabel.formats.coco import read_coco, write_coco
+from pseudolabel.formats.label_maps import MASKS
 from pseudolabel.sample.writing import ORACLE
 
 
@@ -25,3 +26,7 @@ def fewer_gold(source: Path, output: Path, count: int) -> None:
         shutil.copytree(source, aside)
         write_coco(aside / "gold.json", of_images(gold, kept))
         write_coco(aside / f"{ORACLE}.json", joined_all([oracle, of_images(gold, ~kept)]))
+        if (source / MASKS).is_dir():
+            for name in gold.images.file_names[~kept]:
+                label_map = Path(name).with_suffix(".png")
+                shutil.move(aside / MASKS / label_map, aside / f"{ORACLE}_{MASKS}" / label_map)

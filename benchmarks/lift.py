@@ -22,9 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -100,18 +101,20 @@ def read_settings(
 
 def copied(source: Path, output: Path, own: dict[str, Any]) -> Path:
     """Return a raw root as it is to be read: with ids for greys, shrunk, with fewer gold labels."""
-    if output.exists():
-        return output
+    steps: list[Callable[[Path, Path], object]] = []
     if source.name == "dubai_aerial":
-        copy_with_ids(source, output)
-    elif "gold" in own:
-        with tempfile.TemporaryDirectory() as scratch:
-            shrink(source, Path(scratch) / "shrunk", own["longest"])
-            fewer_gold(Path(scratch) / "shrunk", output, own["gold"])
-    elif "longest" in own:
-        shrink(source, output, own["longest"])
-    else:
-        return source
+        steps.append(copy_with_ids)
+    if "longest" in own:
+        steps.append(partial(shrink, longest=own["longest"]))
+    if "gold" in own:
+        steps.append(partial(fewer_gold, count=own["gold"]))
+    if output.exists() or not steps:
+        return output if steps else source
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, step in enumerate(steps[:-1]):
+            step(source, Path(scratch) / str(number))
+            source = Path(scratch) / str(number)
+        steps[-1](source, output)
     return output
 
 

@@ -1,5 +1,7 @@
 """A root with fewer gold labels loses none of them: they go to the oracle."""
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.fewer_gold import fewer_gold
@@ -8,7 +10,7 @@ from pseudolabel.params.sections import Sample
 from pseudolabel.tasks import TASKS
 
 
-@pytest.mark.parametrize("task", ["detection", "instance"])
+@pytest.mark.parametrize("task", ["detection", "instance", "semantic"])
 def test_gold_that_goes_is_in_the_pool_and_known_to_the_oracle(tmp_path, task):
     sample = Sample(seed=0, gold=5, val=2, test=2, pool=3, width=96, height=80)
     TASKS[task].write_sample(tmp_path / "raw", sample)
@@ -21,6 +23,9 @@ def test_gold_that_goes_is_in_the_pool_and_known_to_the_oracle(tmp_path, task):
     gone = set(before["gold"].images.file_names) - set(after["gold"].images.file_names)
     assert len(gone) == 3
     assert set(after["oracle"].images.file_names) == set(before["oracle"].images.file_names) | gone
+    for folder in {it.parent.name for it in (tmp_path / "raw").glob("oracle_masks/*")}:
+        maps = {it.name for it in (tmp_path / "few" / folder).iterdir()}
+        assert maps == {f"{Path(name).stem}.png" for name in after["oracle"].images.file_names}
     for name in ("images", "annotations"):
         counts = [sum(len(getattr(it, name)) for it in root.values()) for root in (before, after)]
         assert counts[0] == counts[1]
