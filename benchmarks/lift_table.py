@@ -4,7 +4,8 @@
 
 The intervals are paired bootstraps over the images of test: all models of a data set are scored on
 the same draws, and each draw's difference is the mean over seeds. They need the work folder of
-benchmarks/lift.py; without it, those of benchmarks/results/lift_intervals.csv stay as they are.
+benchmarks/lift.py; data sets that are not in it keep the intervals that stand in
+benchmarks/results/lift_intervals.csv.
 """
 
 from __future__ import annotations
@@ -107,6 +108,14 @@ def intervals(dataset: str, arms: dict[str, dict[int, Result]], work: Path) -> l
     return rows
 
 
+def read_intervals(path: Path) -> list[dict[str, Any]]:
+    """Return the intervals that were computed before."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def resampled(result: Result, work: Path) -> NDArray[np.float64]:
     """Return a model's main metric on each draw of test's images."""
     prepared = work / result.dataset / "prepared" / "test"
@@ -187,12 +196,13 @@ def main() -> None:
     datasets = dict.fromkeys(it.dataset for it in results)
     all_arms = {name: by_arm(it for it in results if it.dataset == name) for name in datasets}
     path = arguments.results.with_name(f"{arguments.results.stem}_intervals.csv")
+    rows = read_intervals(path)
     if arguments.work:
-        write_csv(
-            path, [r for name, it in all_arms.items() for r in intervals(name, it, arguments.work)]
-        )
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        for name, arms in all_arms.items():
+            if (arguments.work / name).is_dir():
+                kept = [row for row in rows if row["dataset"] != name]
+                rows = kept + intervals(name, arms, arguments.work)
+        write_csv(path, sorted(rows, key=lambda row: row["dataset"]))
     for name, arms in all_arms.items():
         gains = {row["over"]: row for row in rows if row["dataset"] == name}
         print(f"### {name}\n\n{table_of(arms, gains)}\n")
