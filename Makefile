@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.uv/bin:$(PATH)
 
-.PHONY: help setup demo test test-slow lint
+.PHONY: help setup ops demo test test-slow lint docs
 
 help:  ## list these targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /: /'
@@ -11,18 +11,27 @@ help:  ## list these targets
 setup:  ## install into .venv (PYTHON=... to choose the interpreter)
 	@PYTHON="$(PYTHON)" sh setup/install.sh
 
+ops: setup  ## compile mmcv's own operators, for the few models that need more than torchvision has
+	@sh setup/compile_ops.sh
+
 demo: setup  ## run the loop on the generated sample (TASK=detection, instance, semantic or classification)
-	@[ -z "$(TASK)" ] || sed -i "s/^task: .*/task: $(TASK)/" params.yaml
+	@[ -z "$(TASK)" ] || python -m pseudolabel use "$(TASK)"
 	dvc repro
 	@cat report/rounds.md
+	@echo "To look at: data/prepared/report.html, your data by split. dvc plots show draws the rounds."
+	@echo "Your own data: pseudolabel init ../my_project --task $(or $(TASK),detection) --data FOLDER"
 
 test: setup  ## run the quick tests
-	python -m pytest
+	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 
 test-slow: setup  ## run the tests that train whole pipelines
-	OMP_NUM_THREADS=1 python -m pytest -m slow -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## check style and types
 	ruff check .
 	ruff format --check .
 	mypy pseudolabel stages
+
+docs: setup  ## build the documentation as a site in site/, and check its links
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "written: site/index.html"

@@ -1,4 +1,4 @@
-"""Labels broken on purpose, with a record of which: what an audit should find."""
+"""Gold labels with errors that were made on purpose, to test the audit."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.boxes import areas
-from pseudolabel.records import Annotations, Dataset
+from pseudolabel.core.boxes import areas
+from pseudolabel.core.records import Annotations, Dataset, category_ids_of
 
-KINDS = ("missed", "badly placed", "wrong class")
+_KINDS = ("missed", "badly placed", "wrong class")
 
 
 def break_labels(
     dataset: Dataset, share: float, rng: np.random.Generator
 ) -> tuple[Dataset, dict[int, str]]:
-    """Return the data set with a share of its labels broken, and the kind of each by its id.
+    """Return the data set with errors in a share of its labels, and the kind of error by id.
 
-    A third of them is dropped, a third moved and resized by a third of its sides, a third given
-    another class; labels without a box are all given another class.
+    One third of these labels is removed. One third is moved and resized by a third of its sides.
+    One third gets another class. Labels without a box all get another class.
     """
     rows = dataset.annotations
     boxed = bool(np.isfinite(rows.boxes_xyxy).all())
     chosen = rng.permutation(len(rows))[: round(share * len(rows))]
-    kinds = [KINDS[number % 3] if boxed else "wrong class" for number in range(len(chosen))]
+    kinds = [_KINDS[number % 3] if boxed else "wrong class" for number in range(len(chosen))]
     broken = {int(rows.ids[row]): kind for row, kind in zip(chosen, kinds, strict=True)}
     categories, boxes = rows.category_ids.copy(), rows.boxes_xyxy.copy()
     kept = np.ones(len(rows), bool)
-    known = np.array([category.id for category in dataset.categories])
+    known = category_ids_of(dataset.categories)
     sides = dict(
         zip(
             dataset.images.ids.tolist(),
@@ -42,7 +42,7 @@ def break_labels(
         elif kind == "wrong class":
             categories[row] = rng.choice(known[known != categories[row]])
         else:
-            boxes[row] = moved(boxes[row], sides[int(rows.image_ids[row])], rng)
+            boxes[row] = _move(boxes[row], sides[int(rows.image_ids[row])], rng)
     changed = replace(rows, category_ids=categories, boxes_xyxy=boxes)
     if boxed:
         changed = replace(changed, areas=areas(boxes))
@@ -50,10 +50,10 @@ def break_labels(
     return replace(dataset, annotations=annotations), broken
 
 
-def moved(
+def _move(
     box: NDArray[np.float32], size: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return a box moved by a third of its sides and larger or smaller by a third."""
+    """Return a box that is moved by a third of its sides, and a third larger or smaller."""
     sides = box[2:] - box[:2]
     centre = (box[:2] + box[2:]) / 2 + sides * rng.choice([-1, 1], 2) / 3
     sides = sides * rng.choice([2 / 3, 4 / 3], 2)

@@ -1,9 +1,10 @@
-"""Peak memory of labelling a pool of 200 and one of 2,000 images, for each task.
+"""Peak memory of labelling pools of 200 and of 2,000 images, for each task.
 
     python -m benchmarks.labelling_memory   # as in docs/benchmarks.md
 
-Trains each task's default model for a few steps on a small sample, then labels generated pools in
-processes of their own, as the stage does, and prints the peak resident memory of each (VmHWM).
+The model of each task's preset is trained for a few steps on a small sample. It then labels
+generated pools in separate processes, as the stage does. The program prints the peak resident
+memory of each process (VmHWM).
 """
 
 from __future__ import annotations
@@ -18,43 +19,51 @@ from pathlib import Path
 
 import orjson
 
-from pseudolabel.engines.training import train
-from pseudolabel.formats.coco import FILE, read_coco, write_coco
-from pseudolabel.params.loading import TASKS, filled_in, read_yaml
-from pseudolabel.params.sections import Params, Sample
-from pseudolabel.prepare import prepare
-from pseudolabel.records import Annotations, Dataset
-from pseudolabel.tasks import TASKS as DATA_TASKS
+from benchmarks.preset_params import preset_params
+from pseudolabel.core.datasets import TUNING
+from pseudolabel.core.per_round import in_round
+from pseudolabel.core.records import Annotations, Dataset
+from pseudolabel.core.tasks import TASKS
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.params.common import Params, Sample
+from pseudolabel.raw.sample import SAMPLES
+from pseudolabel.splits.prepare import prepare
+from pseudolabel.training.train import train
 
 POOLS = (200, 2000)
 LABEL = """
 import json, sys
 from pathlib import Path
-from pseudolabel.engines.labelling import label_pool
-from pseudolabel.params.loading import TASKS
+from pseudolabel.predictions.pseudo_label import label_pool
+from pseudolabel.params.loading import PARAMS_BY_TASK
 values = json.loads(sys.argv[1])
 folder = Path(sys.argv[2])
-params = TASKS[values["task"]].model_validate(values)
+params = PARAMS_BY_TASK[values["task"]].model_validate(values)
 label_pool(folder, Path(sys.argv[3]), folder / "predictions", 1, params)
-# Not getrusage: its peak is that of the process before exec, too, the benchmark itself.
+# Not getrusage: its peak includes the process before exec, which is the benchmark itself.
 status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
 print(status["VmHWM"].split()[0])
 """
 
 
 def params_of(task: str, root: Path) -> Params:
-    """Return the parameters of a task as shipped, but for a short training and small shards."""
-    defaults = read_yaml(Path("configs") / f"{task}.yaml")
-    values = read_yaml(Path("params.yaml")) | {"task": task, "data": {"root": root, "workers": 0}}
-    values["train"] |= {"iterations": 20, "warmup_iterations": 5, "checkpoint_every": 20}
-    # Shards smaller than either pool, so that both pools fill at least one.
-    values["pseudo_label"] |= {"shard_images": 5 * defaults["pseudo_label"]["batch_size"]}
-    values["model"] |= {"config": str(Path(defaults["model"]["config"]).resolve())}
-    return TASKS[task].model_validate(filled_in(values, defaults))
+    """Return the parameters of a task's preset, with a short training and small shards."""
+    preset = preset_params(task)
+    options = {
+        "data.root": root,
+        "data.workers": 0,
+        "model.config": str(Path(str(preset.model.config)).resolve()),
+        "train.iterations": 20,
+        "train.warmup_iterations": 5,
+        "train.checkpoint_every": 20,
+        # Shards are smaller than both pools, so that both pools fill at least one.
+        "pseudo_label.shard_images": 5 * preset.pseudo_label.batch_size,
+    }
+    return preset_params(task, options)
 
 
 def peak_mb(params: Params, folder: Path, model: Path) -> float:
-    """Label the pool of a folder in a process of its own, and return its peak memory in MB."""
+    """Label the pool of a folder in a separate process, and return its peak memory in MB."""
     values = orjson.dumps(params.model_dump(mode="json")).decode()
     command = [sys.executable, "-c", LABEL, values, str(folder), str(model)]
     environment = dict(os.environ, PYTHONPATH=str(Path(__file__).parents[1]))
@@ -70,7 +79,7 @@ def peak_mb(params: Params, folder: Path, model: Path) -> float:
 
 
 def main() -> None:
-    """Train, label, and print a line a task."""
+    """Train, label, and print one line per task."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -81,16 +90,18 @@ def main() -> None:
             params = params_of(task, root)
             sizes = params.sample.model_dump() | {"gold": 8, "val": 2, "test": 2}
             with (folder / "log").open("w") as log, contextlib.redirect_stderr(log):
-                DATA_TASKS[task].write_sample(root, Sample(**sizes | {"pool": max(POOLS)}))
-                prepare(root, folder / "prepared", DATA_TASKS[task], params.prepare, 0)
-                train(folder / "prepared", folder / "prepared", folder / "model", params)
-            pool = read_coco(folder / "prepared" / "pool" / FILE)
+                SAMPLES[task](root, Sample(**sizes | {"pool": max(POOLS)}))
+                prepare(root, folder / "prepared", task, params.prepare, 0)
+                prepared = folder / "prepared"
+                train(prepared, prepared, folder / "model", in_round(params, 0))
+            pool = SplitFolder(prepared / "pool").read()
             peaks = []
             for count in POOLS:
-                own = folder / str(count)
-                part = Dataset(pool.images[:count], Annotations.empty(), pool.categories)
-                write_coco(own / "pool" / FILE, part)
-                peaks.append(peak_mb(params, own, folder / "model"))
+                part = folder / str(count)
+                images = Dataset(pool.images[:count], Annotations.empty(), pool.categories)
+                SplitFolder(part / "pool").write(images)
+                SplitFolder(part / TUNING).write(Dataset.empty(pool.categories))
+                peaks.append(peak_mb(params, part, folder / "model"))
             few, many = peaks
             counts = " and ".join(f"{count:,}" for count in POOLS)
             print(

@@ -1,15 +1,14 @@
-"""Is a model trained by the loop better than one without it, at the same cost? Arms on real data.
+"""Compare the loop with other ways to train a model, called arms, on real data.
 
-    python -m benchmarks.lift                     # all data sets of ../shared/data, 3 seeds: hours
+    python -m benchmarks.lift                     # all data sets in ../shared/data, 3 seeds: hours
     python -m benchmarks.lift --quick             # one seed
-    python -m benchmarks.lift --data bccd         # one data set; several processes may run at once
+    python -m benchmarks.lift --data bccd         # one data set; processes can run in parallel
     python -m benchmarks.lift --task detection --root my_data --out my_lift.csv
 
-Arms: gold alone for a round's iterations (gold) and for those of all rounds (gold_long), rounds 1
-to 3 of the loop, mmdet's SoftTeacher (soft_teacher, detection only), and all true labels (oracle).
-Each is a row of the CSV; rows that are there are not computed again, so that a run that was killed
-goes on where it was. Models and silver stay in the work folder. benchmarks/lift_table.py makes the
-table of the rows.
+The arms are: gold alone, for the iterations of one round (gold) or of all rounds (gold_long); the
+rounds 1 to 3 of the loop; mmdet's SoftTeacher (soft_teacher, detection only); all true labels
+(oracle). Each arm is a row of the CSV. Rows in the CSV are not computed again, so that a killed run
+resumes. Models and silver stay in the work folder. benchmarks/lift_table.py makes a table.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ import yaml
 
 from benchmarks.dubai_aerial import copy_with_ids
 from benchmarks.fewer_gold import fewer_gold
-from benchmarks.lift_arms import Arm, Bench, arms_of, silver_of
+from benchmarks.lift_arms import Arm, Bench, arms_of, silver_counts
+from benchmarks.preset_params import preset_params
 from benchmarks.shrink import shrink
-from pseudolabel.errors import plain_errors
-from pseudolabel.files import read_json, write_json
-from pseudolabel.history import main_score
-from pseudolabel.params.loading import changed, load_params
-from pseudolabel.params.sections import Params
+from pseudolabel.core.errors import plain_errors
+from pseudolabel.core.files import read_json, write_json
+from pseudolabel.evaluation.history import main_score
+from pseudolabel.params.common import Params
 
-SETTINGS = Path("benchmarks/lift.yaml")
+SETTINGS = Path(__file__).with_name("lift.yaml")
 COST = "cost.json"
 RESULTS = Path("benchmarks/results/lift.csv")
 COLUMNS = (
@@ -64,7 +63,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Setting:
-    """A data set, and the parameters that differ from the defaults of its task."""
+    """A data set, and the parameters that differ from presets/<task>.yaml."""
 
     name: str
     task: str
@@ -73,41 +72,51 @@ class Setting:
 
     def params(self, seed: int) -> Params:
         """Return all parameters with a seed."""
-        own = {"seed": seed, "data.root": self.root}
-        return changed(load_params(task=self.task), self.options | own)
+        return preset_params(self.task, self.options | {"seed": seed, "data.root": self.root})
 
 
 def settings_of(arguments: argparse.Namespace) -> list[Setting]:
-    """Return what is to be measured."""
+    """Return the settings that the command line names."""
     extra = {name: yaml.safe_load(value) for name, value in arguments.set}
     if arguments.task:
         root = arguments.root
         return [Setting(root.resolve().name, arguments.task, root, extra)]
-    return read_settings(arguments.root, arguments.work, arguments.data, extra)
+    gold = {} if arguments.gold is None else {"gold": arguments.gold}
+    return read_settings(arguments.root, arguments.work, arguments.data, extra, gold)
 
 
 def read_settings(
-    root: Path, work: Path, names: list[str] | None = None, extra: dict[str, Any] | None = None
+    root: Path,
+    work: Path,
+    names: list[str] | None = None,
+    extra: dict[str, Any] | None = None,
+    gold: dict[str, int] | None = None,
 ) -> list[Setting]:
-    """Return the settings of some data sets below a root, all of them where none is named."""
-    wanted = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+    """Return the settings of the named data sets in a folder, or of all in benchmarks/lift.yaml."""
+    known = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
     settings = []
-    for name in names or wanted:
-        own = wanted[name]
-        raw = copied(root / name, work / name / "raw", own)
-        settings.append(Setting(name, own["task"], raw, own["options"] | (extra or {})))
+    for name in names or known:
+        values = known[name] | (gold or {})
+        raw = copy_raw(root / name, work / name / "raw", values)
+        settings.append(Setting(name, values["task"], raw, values["options"] | (extra or {})))
     return settings
 
 
-def copied(source: Path, output: Path, own: dict[str, Any]) -> Path:
-    """Return a raw root as it is to be read: with ids for greys, shrunk, with fewer gold labels."""
+def copy_raw(source: Path, output: Path, values: dict[str, Any]) -> Path:
+    """Return the raw root to use: the source, or a copy that is changed as lift.yaml demands.
+
+    Args:
+        source: the raw root.
+        output: the folder for the copy; an existing copy is used again.
+        values: `longest` shrinks images, `gold` limits the number of gold images.
+    """
     steps: list[Callable[[Path, Path], object]] = []
     if source.name == "dubai_aerial":
         steps.append(copy_with_ids)
-    if "longest" in own:
-        steps.append(partial(shrink, longest=own["longest"]))
-    if "gold" in own:
-        steps.append(partial(fewer_gold, count=own["gold"]))
+    if "longest" in values:
+        steps.append(partial(shrink, longest=values["longest"]))
+    if "gold" in values:
+        steps.append(partial(fewer_gold, count=values["gold"]))
     if output.exists() or not steps:
         return output if steps else source
     with tempfile.TemporaryDirectory() as scratch:
@@ -118,8 +127,8 @@ def copied(source: Path, output: Path, own: dict[str, Any]) -> Path:
     return output
 
 
-def rows_there(path: Path) -> set[tuple[str, ...]]:
-    """Return dataset, arm, seed and round of the rows that a CSV has."""
+def existing_rows(path: Path) -> set[tuple[str, ...]]:
+    """Return dataset, arm, seed and round of the rows in a CSV."""
     if not path.exists():
         return set()
     with path.open(encoding="utf-8", newline="") as file:
@@ -128,7 +137,7 @@ def rows_there(path: Path) -> set[tuple[str, ...]]:
 
 
 def append(path: Path, row: dict[str, Any]) -> None:
-    """Add a row to a CSV in one write, so that several processes may do so."""
+    """Add a row to a CSV in one write, so that several processes can do it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         if not file.tell():
@@ -137,18 +146,18 @@ def append(path: Path, row: dict[str, Any]) -> None:
 
 
 def commit() -> str:
-    """Return the commit that the code is of, with a + where it was changed since."""
+    """Return the commit of the code, with a + if the code has uncommitted changes."""
     run = ["git", "describe", "--always", "--dirty=+", "--abbrev=9", "--exclude=*"]
     return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def measured(arm: Arm, bench: Bench, folder: Path) -> dict[str, Any]:
-    """Return what an arm gives, and what it cost when its model was trained, into `folder`."""
+def measure(arm: Arm, bench: Bench, folder: Path) -> dict[str, Any]:
+    """Run an arm and return its scores and its costs; costs are those of the first run."""
     start = time.perf_counter()
     with plain_errors():
         row = arm(bench)
     scores = {split: main_score(row, split) for split in ("val", "test")}
-    silver = silver_of(row)
+    silver = silver_counts(row)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated() / 2**20
@@ -164,11 +173,11 @@ def measured(arm: Arm, bench: Bench, folder: Path) -> dict[str, Any]:
     }
 
 
-def missing(
+def missing_rows(
     settings: list[Setting], arguments: argparse.Namespace
 ) -> Iterator[tuple[dict[str, Any], Arm, Bench]]:
-    """Yield the rows that the CSV lacks, seed by seed, with the arm and the bench of each."""
-    there = rows_there(arguments.out)
+    """Yield the rows that are missing in the CSV, seed by seed, with their arm and bench."""
+    done = existing_rows(arguments.out)
     for seed in arguments.seeds[: 1 if arguments.quick else None]:
         for setting in settings:
             data = arguments.work / setting.name
@@ -176,52 +185,62 @@ def missing(
             bench = Bench(setting.params(seed), data, runs, sees_test=not arguments.val_only)
             for arm, number, function in arms_of(setting.task):
                 key = (setting.name, arm, str(seed), str(number))
-                if key not in there and (not arguments.arms or arm in arguments.arms):
+                if key not in done and (not arguments.arms or arm in arguments.arms):
                     names = ("dataset", "arm", "seed", "round")
                     row = dict(zip(names, key, strict=True)) | {"task": setting.task}
                     yield row, function, bench
 
 
-def parse() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     """Return the command line's arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     add = parser.add_argument
-    add("--root", type=Path, default=Path("../shared/data"), help="data sets, or with --task: one")
-    add("--task", help="of a raw root of your own that has an oracle.json")
+    add(
+        "--root",
+        type=Path,
+        default=Path("../shared/data"),
+        help="folder of data sets; with --task, one data set",
+    )
+    add("--task", help="the task of another raw root, which needs an oracle.json")
     add("--data", nargs="+", help="some of the data sets in benchmarks/lift.yaml")
     add("--arms", nargs="+", help="some of the arms")
+    add(
+        "--gold",
+        type=int,
+        help="the number of gold images; the others join the pool; use another --out and --work",
+    )
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    add("--quick", action="store_true", help="the first seed alone")
+    add("--quick", action="store_true", help="only the first seed")
     add("--out", type=Path, default=RESULTS, help="the CSV to add rows to")
     add("--work", type=Path, default=Path("lift"), help="the folder for models and silver")
     add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--val-only", action="store_true", help="do not look at test: for trying things out")
+    add("--val-only", action="store_true", help="do not use test: for experiments")
     add(
         "--set",
         nargs=2,
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="another value of a parameter, by its dotted name; take another --out and --work",
+        help="another value of a parameter, by its dotted name; use another --out and --work",
     )
     return parser.parse_args()
 
 
 def main() -> None:
-    """Compute the rows that are missing."""
-    arguments = parse()
+    """Compute the missing rows."""
+    arguments = parse_arguments()
     if arguments.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    # A process of its own for each row: its peak memory is that of the row. Forked, as importing
-    # takes as long as a short training; nothing is computed here that a fork could not carry.
+    # One process per row, so that its peak memory is the row's. It is forked, because imports take
+    # as long as a short training, and the parent process computes nothing.
     context = get_context("spawn" if arguments.device == "cuda" else "fork")
-    for key, arm, bench in missing(settings_of(arguments), arguments):
+    for key, arm, bench in missing_rows(settings_of(arguments), arguments):
         print(" ".join(f"{name}={value}" for name, value in key.items()), file=sys.stderr)
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             folder = bench.run(key["arm"], int(key["round"])).folder
-            row = key | pool.submit(measured, arm, bench, folder).result()
+            row = key | pool.submit(measure, arm, bench, folder).result()
         append(arguments.out, row)
         print(",".join(str(row[column]) for column in COLUMNS), flush=True)
 

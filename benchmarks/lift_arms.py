@@ -1,7 +1,7 @@
-"""The arms of the lift benchmark: each trains a model its own way and judges it on val and test.
+"""The arms of the lift benchmark: ways to train a model, which is then scored on val and test.
 
-All arms of a data set have the same model, image size, augmentation, first weights and batch size;
-they differ in labels and iterations alone.
+All arms of a data set have the same model, image size, augmentation, initial weights and batch
+size. They only differ in labels and iterations.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from typing import Any
 
 from benchmarks.sample_gap import with_all_labels
 from benchmarks.soft_teacher import train_soft_teacher
-from pseudolabel.engines.evaluating import Before, evaluate
-from pseudolabel.engines.labelling import label_pool
-from pseudolabel.engines.training import train
-from pseudolabel.files import read_json, written_aside
-from pseudolabel.formats.coco import FILE, read_coco, write_coco
-from pseudolabel.history import HISTORY, Row
-from pseudolabel.merge import merge
-from pseudolabel.params.sections import Params
-from pseudolabel.prepare import prepare
-from pseudolabel.records import Annotations, Dataset
-from pseudolabel.silver import write_silver
-from pseudolabel.tasks import TASKS
+from pseudolabel.core.files import read_json, written_aside
+from pseudolabel.core.per_round import in_round
+from pseudolabel.core.records import Dataset
+from pseudolabel.evaluation.evaluate import PreviousRound, evaluate
+from pseudolabel.evaluation.history import HISTORY, Row
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.params.common import Params
+from pseudolabel.predictions.pseudo_label import label_pool
+from pseudolabel.silver import FILTERS
+from pseudolabel.silver.filter import write_silver
+from pseudolabel.silver.merge import merge
+from pseudolabel.splits.prepare import prepare
+from pseudolabel.training.train import train
 
 ROUNDS = 3
 SNAPSHOTS = 7
-"""Weights kept on the way of the long training on gold, for its curve."""
+"""Number of snapshots during the long training on gold, for its curve."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Bench:
 
     Attributes:
         params: all parameters; `data.root` has an oracle.json.
-        data: the folder of what all seeds share: the prepared data.
+        data: the folder that all seeds share, with the prepared data.
         runs: the folder of this seed's models.
-        sees_test: whether test is looked at.
+        sees_test: whether models are scored on test.
     """
 
     params: Params
@@ -49,29 +50,28 @@ class Bench:
     sees_test: bool
 
     def prepared(self) -> Path:
-        """Return the prepared data: val and test are the same for all seeds and arms."""
+        """Return the prepared data; val and test are the same for all seeds and arms."""
         name = "prepared" if self.sees_test else "prepared_without_test"
         return self.prepare_once(name, self.params.data.root)
 
     def prepare_once(self, name: str, root: Path) -> Path:
-        """Return a folder of prepared data, which is made where it is not there."""
+        """Return a folder of prepared data; it is created if it is missing."""
         folder = self.data / name
         if not folder.exists():
             with written_aside(folder) as aside:
-                prepare(root, aside, TASKS[self.params.task], self.params.prepare, seed=0)
+                prepare(root, aside, self.params.task, self.params.prepare, seed=0)
                 if not self.sees_test:
-                    # Emptied here and not in the root, where its images would go to the pool.
-                    test = read_coco(aside / "test" / FILE)
-                    nothing = Dataset(test.images[:0], Annotations.empty(), test.categories)
-                    write_coco(aside / "test" / FILE, nothing)
+                    # Without test in the raw root, its images would become part of the pool.
+                    test = SplitFolder(aside / "test")
+                    test.write(Dataset.empty(test.read().categories))
         return folder
 
     def run(self, arm: str, number: int = 0) -> Run:
-        """Return where an arm's round lies."""
+        """Return the folder of a round of an arm."""
         return Run(self.runs / arm / str(number), self.sees_test)
 
     def with_iterations(self, factor: int, snapshots: int = 0) -> Params:
-        """Return the parameters with so many times the iterations of a round."""
+        """Return the parameters with a multiple of the iterations of one round."""
         section = self.params.train
         changes = {"iterations": factor * section.iterations, "snapshots": snapshots}
         return self.params.model_copy(update={"train": section.model_copy(update=changes)})
@@ -81,7 +81,7 @@ class Bench:
 class Run:
     """The folder of one trained model and its evaluation.
 
-    Looking at test as well judges the models that are there once more, and trains nothing.
+    If test is used later, existing models are scored again, and no model is trained.
     """
 
     folder: Path
@@ -99,13 +99,13 @@ class Run:
 
     @property
     def champion(self) -> Path:
-        """The best model of this round and those before."""
+        """The best model of this round and all rounds before."""
         return self.folder / "champion"
 
-    def judged(
-        self, bench: Bench, params: Params | None = None, before: Before | None = None
+    def score(
+        self, bench: Bench, params: Params | None = None, before: PreviousRound | None = None
     ) -> Row:
-        """Return the row of the model's history, which is made where it is not there."""
+        """Return the model's row of the history; the model is scored if it is missing."""
         if not self.evaluation.exists():
             params = params or bench.params
             paths = self.evaluation, self.champion
@@ -115,25 +115,25 @@ class Run:
 
 
 def gold(bench: Bench) -> Row:
-    """Train on gold alone, as long as a round: round 0 of the loop."""
+    """Train on gold alone, for the iterations of one round: this is round 0 of the loop."""
     run, prepared = bench.run("gold"), bench.prepared()
     if not run.model.exists():
-        train(prepared, prepared, run.model, bench.params.in_round(0))
-    return run.judged(bench)
+        train(prepared, prepared, run.model, in_round(bench.params, 0))
+    return run.score(bench)
 
 
 def gold_long(bench: Bench) -> Row:
-    """Train on gold alone, as long as all rounds of the loop together."""
+    """Train on gold alone, for the iterations of all rounds together."""
     run, prepared = bench.run("gold_long"), bench.prepared()
     if not run.model.exists():
         params = bench.with_iterations(1 + ROUNDS, snapshots=SNAPSHOTS)
-        train(prepared, prepared, run.model, params.in_round(0))
-    return run.judged(bench)
+        train(prepared, prepared, run.model, in_round(params, 0))
+    return run.score(bench)
 
 
 def loop(bench: Bench, number: int) -> Row:
-    """Run one round of the loop, after those before it."""
-    prepared, params, task = bench.prepared(), bench.params, TASKS[bench.params.task]
+    """Run one round of the loop, after all rounds before it."""
+    prepared, params = bench.prepared(), in_round(bench.params, number)
     if number == 1:
         gold(bench)
         last = bench.run("gold")
@@ -141,31 +141,34 @@ def loop(bench: Bench, number: int) -> Row:
         loop(bench, number - 1)
         last = bench.run("loop", number - 1)
     run = bench.run("loop", number)
-    predictions, silver, merged = (run.folder / it for it in ("predictions", "silver", "merged"))
+    predictions, silver, merged = (
+        run.folder / name for name in ("predictions", "silver", "merged")
+    )
     if not predictions.exists():
         label_pool(prepared, last.champion, predictions, number, params)
     if not silver.exists():
         before = last.folder / "silver" if number > 1 else None
-        write_silver(prepared, predictions, before, silver, params.filter, task.filtering)
+        task_filter = FILTERS[params.task]
+        write_silver(prepared, predictions, before, silver, params.filter, task_filter)
     if not merged.exists():
         merge(prepared, silver, merged)
     if not run.model.exists():
-        train(merged, prepared, run.model, params.in_round(number), champion=last.champion)
-    return run.judged(bench, before=Before(last.evaluation, last.champion, silver))
+        train(merged, prepared, run.model, params, champion=last.champion)
+    return run.score(bench, before=PreviousRound(last.evaluation, last.champion, silver))
 
 
 def soft_teacher(bench: Bench) -> Row:
-    """Go on from the model on gold with mmdet's SoftTeacher, as long as the whole loop."""
+    """Continue the training on gold with mmdet's SoftTeacher, for the iterations of all rounds."""
     gold(bench)
     run = bench.run("soft_teacher")
     if not run.model.exists():
         first = bench.run("gold").model
         train_soft_teacher(bench.prepared(), first, run.model, bench.with_iterations(ROUNDS))
-    return run.judged(bench)
+    return run.score(bench)
 
 
 def oracle(bench: Bench) -> Row:
-    """Train on gold and the true labels of the pool, as long as a round: the ceiling."""
+    """Train on gold and the true labels of the pool, for one round: the upper limit."""
     run, root = bench.run("oracle"), bench.data / "all_labels"
     if not root.exists():
         with written_aside(root) as aside:
@@ -174,15 +177,15 @@ def oracle(bench: Bench) -> Row:
     if not run.model.exists():
         data = bench.params.data.model_copy(update={"root": root})
         params = bench.params.model_copy(update={"data": data})
-        train(prepared, prepared, run.model, params.in_round(0))
-    return run.judged(bench)
+        train(prepared, prepared, run.model, in_round(params, 0))
+    return run.score(bench)
 
 
 Arm = Callable[[Bench], Row]
 
 
 def arms_of(task: str) -> Iterator[tuple[str, int, Arm]]:
-    """Yield the name, the round and the function of each arm that a task has, in order."""
+    """Yield the name, the round and the function of each arm of a task, in order."""
     yield "gold", 0, gold
     for number in range(1, ROUNDS + 1):
         yield "loop", number, partial(loop, number=number)
@@ -192,7 +195,7 @@ def arms_of(task: str) -> Iterator[tuple[str, int, Arm]]:
         yield "soft_teacher", 0, soft_teacher
 
 
-def silver_of(row: Row) -> dict[str, Any]:
-    """Return how many silver images and annotations a model was trained on."""
+def silver_counts(row: Row) -> dict[str, Any]:
+    """Return the number of silver images and annotations that a model was trained on."""
     silver: dict[str, Any] = row["data"].get("silver", {"images": 0, "annotations": 0})
     return silver

@@ -1,10 +1,10 @@
-"""The table, the intervals and the plot of what benchmarks/lift.py measured.
+"""The table, the intervals and the plot of the results of benchmarks/lift.py.
 
     python -m benchmarks.lift_table --work lift
 
-The intervals are paired bootstraps over the images of test: all models of a data set are scored on
-the same draws, and each draw's difference is the mean over seeds. They need the work folder of
-benchmarks/lift.py; data sets that are not in it keep the intervals that stand in
+The intervals are paired bootstraps over the images of test. All models of a data set are scored on
+the same draws, and the difference of a draw is the mean over seeds. The work folder of
+benchmarks/lift.py is needed. Data sets that are not in it keep their intervals in
 benchmarks/results/lift_intervals.csv.
 """
 
@@ -23,11 +23,11 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks.lift import RESULTS, SETTINGS, Setting
-from pseudolabel.engines.evaluating import outcome_path
-from pseudolabel.files import write_csv
-from pseudolabel.formats.coco import FILE, read_coco
-from pseudolabel.metrics.interval import draws_of, interval_of
-from pseudolabel.tasks import TASKS
+from pseudolabel.core.files import write_csv
+from pseudolabel.evaluation import SCORERS
+from pseudolabel.evaluation.bootstrap import draw_images, percentile_interval
+from pseudolabel.evaluation.evaluate import outcome_path
+from pseudolabel.formats.split_folder import SplitFolder
 
 mpl.use("svg")
 from matplotlib import pyplot as plt
@@ -49,12 +49,12 @@ class Result:
     test: float
 
     def folder(self, work: Path) -> Path:
-        """Return where the model and its evaluation lie."""
+        """Return the folder of the model and its evaluation."""
         return work / self.dataset / f"seed_{self.seed}" / self.arm / str(self.number)
 
 
 def read_results(path: Path) -> list[Result]:
-    """Return the rows of a CSV that have a test score."""
+    """Return the rows of a CSV with a score on test."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
             Result(
@@ -72,7 +72,7 @@ def read_results(path: Path) -> list[Result]:
 
 
 def by_arm(results: Iterable[Result]) -> dict[str, dict[int, Result]]:
-    """Return each arm's result by seed; of the loop, its best round on val as well as each."""
+    """Return the results of each arm by seed; the loop has each round and the best round on val."""
     arms: dict[str, dict[int, Result]] = {}
     for result in results:
         loop = result.arm == LOOP
@@ -80,14 +80,14 @@ def by_arm(results: Iterable[Result]) -> dict[str, dict[int, Result]]:
         arms.setdefault(name, {})[result.seed] = result
         if loop:
             best = arms.setdefault(BEST, {})
-            held = best.get(result.seed)
-            if held is None or (result.val, -result.number) > (held.val, -held.number):
+            current = best.get(result.seed)
+            if current is None or (result.val, -result.number) > (current.val, -current.number):
                 best[result.seed] = result
     return arms
 
 
 def intervals(dataset: str, arms: dict[str, dict[int, Result]], work: Path) -> list[dict[str, Any]]:
-    """Return how much the loop's best rounds gain on test over each other arm, with intervals."""
+    """Return the gain on test of the loop's best rounds over each other arm, with intervals."""
     rows = []
     best = arms[BEST]
     drawn = {
@@ -100,16 +100,16 @@ def intervals(dataset: str, arms: dict[str, dict[int, Result]], work: Path) -> l
         seeds = sorted(set(best) & set(arms.get(name, {})))
         if name == BEST or not seeds:
             continue
-        gains = np.mean([drawn[BEST, it] - drawn[name, it] for it in seeds], axis=0)
-        low, high = interval_of(gains) or (None, None)
-        gain = np.mean([best[it].test - arms[name][it].test for it in seeds])
+        gains = np.mean([drawn[BEST, seed] - drawn[name, seed] for seed in seeds], axis=0)
+        low, high = percentile_interval(gains) or (None, None)
+        gain = np.mean([best[seed].test - arms[name][seed].test for seed in seeds])
         row = {"dataset": dataset, "over": name, "seeds": len(seeds)}
         rows.append(row | {"gain": round(float(gain), 6), "low": low, "high": high})
     return rows
 
 
 def read_intervals(path: Path) -> list[dict[str, Any]]:
-    """Return the intervals that were computed before."""
+    """Return the intervals of an earlier run."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -117,42 +117,43 @@ def read_intervals(path: Path) -> list[dict[str, Any]]:
 
 
 def resampled(result: Result, work: Path) -> NDArray[np.float64]:
-    """Return a model's main metric on each draw of test's images."""
-    prepared = work / result.dataset / "prepared" / "test"
-    truth = read_coco(prepared / FILE)
-    own = yaml.safe_load(SETTINGS.read_text(encoding="utf-8")).get(result.dataset, {})
-    params = Setting(result.dataset, result.task, prepared, own.get("options", {})).params(0)
-    scorer = TASKS[result.task].scorer(truth, prepared, params)
+    """Return the main metric of a model on each draw of test images."""
+    test = SplitFolder(work / result.dataset / "prepared" / "test")
+    truth = test.read()
+    values = yaml.safe_load(SETTINGS.read_text(encoding="utf-8")).get(result.dataset, {})
+    params = Setting(result.dataset, result.task, test.path, values.get("options", {})).params(0)
+    scorer = SCORERS[result.task](truth, test.path, params)
     scorer.read(outcome_path(result.folder(work) / "evaluation", result.number, "test"))
-    return scorer.resampled(draws_of(len(truth.images), seed=0))
+    return scorer.resampled(draw_images(len(truth.images), seed=0))
 
 
-def table_of(arms: dict[str, dict[int, Result]], gains: dict[str, dict[str, str]]) -> str:
-    """Return a data set's arms as a Markdown table."""
+def markdown_table(arms: dict[str, dict[int, Result]], gains: dict[str, dict[str, str]]) -> str:
+    """Return the arms of a data set as a Markdown table."""
     names = sorted(arms, key=lambda name: (order_of(name), name))
     lines = [
-        "| arm | seeds | val | test | gain of the loop over it | 95% | share of the gap |",
+        "| arm | seeds | val | test | loop minus this arm | 95% | share of the gap |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     floor, ceiling = (
-        np.mean([it.test for it in arms[name].values()]) for name in ("gold", "oracle")
+        np.mean([result.test for result in arms[name].values()]) for name in ("gold", "oracle")
     )
     for name in names:
-        values = list(arms[name].values())
-        test = np.array([it.test for it in values])
+        results = list(arms[name].values())
+        test = np.array([result.test for result in results])
         share = ""
         if name not in ("gold", "oracle"):
             share = f"{(test.mean() - floor) / (ceiling - floor):.0%}"
         gain = gains.get(name)
-        said = f"{float(gain['gain']):+.4f}" if gain else ""
-        ends = f"{float(gain['low']):+.4f} to {float(gain['high']):+.4f}" if gain else ""
-        cells = [name, str(len(values)), spread([it.val for it in values]), spread(test)]
-        lines.append(f"| {' | '.join([*cells, said, ends, share])} |")
+        value = f"{float(gain['gain']):+.4f}" if gain else ""
+        interval = f"{float(gain['low']):+.4f} to {float(gain['high']):+.4f}" if gain else ""
+        val = spread([result.val for result in results])
+        cells = [name, str(len(results)), val, spread(test), value, interval, share]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def order_of(name: str) -> float:
-    """Return where an arm stands: rounds before their best."""
+    """Return the position of an arm in the table: rounds come before the best round."""
     return ARMS.index(name) if name in ARMS else ARMS.index(BEST) - 0.5
 
 
@@ -164,13 +165,13 @@ def spread(values: Any) -> str:
 
 
 def draw(all_arms: dict[str, dict[str, dict[int, Result]]], path: Path) -> None:
-    """Draw each arm's test scores, one dot a seed, one panel a data set."""
+    """Draw the test scores of each arm: one dot per seed, one panel per data set."""
     mpl.rcParams["svg.hashsalt"] = "lift"
     figure, axes = plt.subplots(1, len(all_arms), figsize=(3.2 * len(all_arms), 3.6), squeeze=False)
     for axis, (dataset, arms) in zip(axes[0], all_arms.items(), strict=True):
         names = [name for name in ARMS if name in arms]
         for row, name in enumerate(names):
-            scores = [it.test for it in arms[name].values()]
+            scores = [result.test for result in arms[name].values()]
             color = "tab:orange" if name == BEST else "tab:blue"
             axis.plot(scores, [row] * len(scores), "o", color=color, alpha=0.6)
             axis.plot([np.mean(scores)], [row], "|", color="black", markersize=18)
@@ -184,7 +185,7 @@ def draw(all_arms: dict[str, dict[str, dict[int, Result]]], path: Path) -> None:
 
 
 def main() -> None:
-    """Print the tables, write the intervals and the plot."""
+    """Print the tables, and write the intervals and the plot."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -193,8 +194,10 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, default=Path("docs/lift.svg"))
     arguments = parser.parse_args()
     results = read_results(arguments.results)
-    datasets = dict.fromkeys(it.dataset for it in results)
-    all_arms = {name: by_arm(it for it in results if it.dataset == name) for name in datasets}
+    datasets = dict.fromkeys(result.dataset for result in results)
+    all_arms = {
+        name: by_arm(result for result in results if result.dataset == name) for name in datasets
+    }
     path = arguments.results.with_name(f"{arguments.results.stem}_intervals.csv")
     rows = read_intervals(path)
     if arguments.work:
@@ -205,7 +208,7 @@ def main() -> None:
         write_csv(path, sorted(rows, key=lambda row: row["dataset"]))
     for name, arms in all_arms.items():
         gains = {row["over"]: row for row in rows if row["dataset"] == name}
-        print(f"### {name}\n\n{table_of(arms, gains)}\n")
+        print(f"### {name}\n\n{markdown_table(arms, gains)}\n")
     draw(all_arms, arguments.plot)
 
 

@@ -1,11 +1,11 @@
 """Filter and merge a pool of a million images with twenty million predicted boxes.
 
     python -m benchmarks.million                 # one million images, as in docs/benchmarks.md
-    python -m benchmarks.million --images 20000  # a quick look
+    python -m benchmarks.million --images 20000  # a quick run
 
-Generates the predictions, filters and merges them as the stages do with every filter on, and prints
-seconds and peak memory of each step; then filters and merges a share of the same images by the
-plain loop over images that notebooks use, and says what it would need for all of them.
+The program generates predictions, and filters and merges them as the stages do, with all filters.
+It prints the seconds and the peak memory of each step. Then a plain loop over images, as notebooks
+use it, filters and merges a part of the images. The program prints the estimated time for all.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pseudolabel.datasets import TUNING
-from pseudolabel.files import write_json
-from pseudolabel.formats import tables
-from pseudolabel.formats.coco import FILE, read_coco, write_coco
-from pseudolabel.merge import merge
-from pseudolabel.params.detection import ObjectFilter
-from pseudolabel.records import Annotations, Category, Dataset, Images
-from pseudolabel.silver import write_silver
-from pseudolabel.silver_record import REPORT
-from pseudolabel.tasks import TASKS
+from pseudolabel.core.datasets import TUNING
+from pseudolabel.core.files import write_json
+from pseudolabel.core.records import Annotations, Category, Dataset, Images
+from pseudolabel.formats.shards import TEACHER_FILE, read_shard, shard_path, write_shard
+from pseudolabel.formats.silver_folder import REPORT
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.params.filter import ObjectFilter
+from pseudolabel.silver import FILTERS
+from pseudolabel.silver.filter import write_silver
+from pseudolabel.silver.merge import merge
 
 CATEGORIES = tuple(Category(number, f"class {number}") for number in range(1, 6))
 SECTION = ObjectFilter.model_validate(
@@ -45,7 +45,7 @@ SECTION = ObjectFilter.model_validate(
         "top_share": 0.9,
         "max_per_class": 1_500_000,
         "hide_score": 0.15,
-        "min_sure": 0.2,
+        "min_confident_share": 0.2,
         "max_hidden_area": 0.5,
         "nms_iou": 0.6,
         "min_side": 4,
@@ -55,19 +55,19 @@ SECTION = ObjectFilter.model_validate(
     }
 )
 LOOP_SCORE = 0.4
-"""The threshold of the plain loop, which has no other filters than score, sides, edge and NMS."""
+"""The threshold of the plain loop, which only filters by score, sides, edge and NMS."""
 TUNING_IMAGES = 2_000
 SHARD_IMAGES = 20_000
 WIDTH, HEIGHT = 640, 480
 BOXES = 20
-LOOPED = 20_000
-"""Images that the plain loop gets: enough to tell its rate."""
+LOOPED_IMAGES = 20_000
+"""Images for the plain loop: enough to measure its speed."""
 
 
 def generate(folder: Path, count: int) -> None:
-    """Write a pool of `count` images, a small gold set, tuning and 20 predictions an image.
+    """Write a pool of `count` images, a small gold set, tuning and 20 predictions per image.
 
-    The silver of a round before is the pool's predictions of a score of 0.5 and more.
+    The silver of the round before has the predictions with a score of 0.5 or more.
     """
     names = [f"{number:07d}.jpg" for number in range(1, count + TUNING_IMAGES + 101)]
     ids = range(1, len(names) + 1)
@@ -75,28 +75,30 @@ def generate(folder: Path, count: int) -> None:
     pool, tuning, gold = images[:count], images[count:-100], images[-100:]
     rng = np.random.default_rng(0)
     predictions, before = folder / "predictions", folder / "before"
-    guessed = predictions_of(rng, tuning.ids)
-    tables.write_shard(tables.shard_path(predictions / TUNING, 0), guessed)
-    true = guessed[rng.random(len(guessed)) < guessed.scores]
+    predicted = random_predictions(rng, tuning.ids)
+    write_shard(shard_path(predictions / TUNING, 0), predicted)
+    true = predicted[rng.random(len(predicted)) < predicted.scores]
     true = replace(true, ids=np.arange(1, len(true) + 1), rounds=np.zeros(len(true), np.int16))
     empty = Annotations.empty()
     for split, part, rows in (("pool", pool, empty), ("gold", gold, empty), (TUNING, tuning, true)):
-        write_coco(folder / "prepared" / split / FILE, Dataset(part, rows, CATEGORIES))
+        SplitFolder(folder / "prepared" / split).write(Dataset(part, rows, CATEGORIES))
     amounts = np.zeros(len(CATEGORIES), np.int64)
     for number, begin in enumerate(range(0, count, SHARD_IMAGES)):
-        found = predictions_of(rng, pool.ids[begin : begin + SHARD_IMAGES])
-        tables.write_shard(tables.shard_path(predictions, number), found)
-        kept = found[found.scores >= 0.5]
-        tables.write_shard(tables.shard_path(before, number), kept)
+        predicted = random_predictions(rng, pool.ids[begin : begin + SHARD_IMAGES])
+        write_shard(shard_path(predictions, number), predicted)
+        kept = predicted[predicted.scores >= 0.5]
+        write_shard(shard_path(before, number), kept)
         amounts += np.bincount(kept.category_ids - 1, minlength=len(CATEGORIES))
     teacher = {"round": 2, "weights": "generated", "images": count, "shard_images": SHARD_IMAGES}
-    write_json(predictions / tables.TEACHER, teacher)
-    counts = dict(zip([it.name for it in CATEGORIES], amounts.tolist(), strict=True))
+    write_json(predictions / TEACHER_FILE, teacher)
+    write_json(before / TEACHER_FILE, teacher | {"round": 1})
+    names = [category.name for category in CATEGORIES]
+    counts = dict(zip(names, amounts.tolist(), strict=True))
     write_json(before / REPORT, {"annotations": {"out_by_class": counts}, "mean_score": 0.7})
 
 
-def predictions_of(rng: np.random.Generator, image_ids: np.ndarray) -> Annotations:
-    """Return 20 boxes an image: pairs of overlapping ones, scores that favour the low end."""
+def random_predictions(rng: np.random.Generator, image_ids: np.ndarray) -> Annotations:
+    """Return 20 random boxes per image, in overlapping pairs."""
     count = len(image_ids) * BOXES
     corners = rng.uniform((0, 0), (WIDTH - 120, HEIGHT - 120), (count, 2))
     corners[1::2] = corners[::2] + rng.normal(0, 4, (count // 2, 2)).clip(-8, 8)
@@ -110,10 +112,10 @@ def predictions_of(rng: np.random.Generator, image_ids: np.ndarray) -> Annotatio
     return Annotations.predicted(np.repeat(image_ids, BOXES), classes, boxes, scores, 2)
 
 
-def measured(job: Callable[..., None], *arguments: object) -> tuple[float, float]:
-    """Run a job in a process of its own; return its seconds and its peak memory in GB."""
+def measure(job: Callable[..., None], *arguments: object) -> tuple[float, float]:
+    """Run a job in a separate process; return its seconds and its peak memory in GB."""
     queue: multiprocessing.Queue[tuple[float, float]] = multiprocessing.Queue()
-    process = multiprocessing.Process(target=report, args=(queue, job, *arguments))
+    process = multiprocessing.Process(target=run_and_report, args=(queue, job, *arguments))
     process.start()
     process.join()
     if process.exitcode:
@@ -121,8 +123,10 @@ def measured(job: Callable[..., None], *arguments: object) -> tuple[float, float
     return queue.get()
 
 
-def report(queue: multiprocessing.Queue, job: Callable[..., None], *arguments: object) -> None:
-    """Run a job and put its seconds and peak memory on the queue."""
+def run_and_report(
+    queue: multiprocessing.Queue, job: Callable[..., None], *arguments: object
+) -> None:
+    """Run a job, and put its seconds and its peak memory on the queue."""
     start = time.perf_counter()
     job(*arguments)
     seconds = time.perf_counter() - start
@@ -132,7 +136,7 @@ def report(queue: multiprocessing.Queue, job: Callable[..., None], *arguments: o
 def run_filter(folder: Path) -> None:
     """Filter as the stage does."""
     names = ("prepared", "predictions", "before", "silver")
-    write_silver(*(folder / name for name in names), SECTION, TASKS["detection"].filtering)
+    write_silver(*(folder / name for name in names), SECTION, FILTERS["detection"])
 
 
 def run_merge(folder: Path) -> None:
@@ -141,22 +145,22 @@ def run_merge(folder: Path) -> None:
 
 
 def run_loop(folder: Path) -> None:
-    """Filter and merge the first images by a plain loop over images and boxes."""
-    found = tables.read_shard(tables.shard_path(folder / "predictions", 0))
-    pool = read_coco(folder / "prepared" / "pool" / FILE).images[:LOOPED]
+    """Filter and merge the first images with a plain loop over images and boxes."""
+    predicted = read_shard(shard_path(folder / "predictions", 0))
+    pool = SplitFolder(folder / "prepared" / "pool").read().images[:LOOPED_IMAGES]
     by_image: dict[int, list[tuple[list[float], float, int]]] = {}
     rows = zip(
-        found.image_ids.tolist(),
-        found.boxes_xyxy.tolist(),
-        found.scores.tolist(),
-        found.category_ids.tolist(),
+        predicted.image_ids.tolist(),
+        predicted.boxes_xyxy.tolist(),
+        predicted.scores.tolist(),
+        predicted.category_ids.tolist(),
         strict=True,
     )
     for image_id, box, score, category_id in rows:
         by_image.setdefault(image_id, []).append((box, score, category_id))
     images, annotations = [], []
     for image_id, name in zip(pool.ids.tolist(), pool.file_names, strict=True):
-        kept = keep_of_image(by_image.get(image_id, []))
+        kept = filter_image(by_image.get(image_id, []))
         if not SECTION.min_boxes <= len(kept) <= SECTION.max_boxes:
             continue
         images.append({"id": image_id, "file_name": name, "width": WIDTH, "height": HEIGHT})
@@ -176,10 +180,10 @@ def run_loop(folder: Path) -> None:
     (folder / "looped.json").write_text(text)
 
 
-def keep_of_image(
+def filter_image(
     rows: list[tuple[list[float], float, int]],
 ) -> list[tuple[list[float], float, int]]:
-    """Return the boxes of one image that pass the same filters, one after the other."""
+    """Return the boxes of one image that pass the filters of the plain loop."""
     kept: list[tuple[list[float], float, int]] = []
     for box, score, category_id in sorted(rows, key=lambda row: -row[1]):
         x1, y1, x2, y2 = box
@@ -187,13 +191,13 @@ def keep_of_image(
             continue
         if x1 <= 0 or y1 <= 0 or x2 >= WIDTH or y2 >= HEIGHT:
             continue
-        rivals = (other for other, _, its_class in kept if its_class == category_id)
-        if all(overlap(box, other) <= SECTION.nms_iou for other in rivals):
+        others = (other for other, _, other_class in kept if other_class == category_id)
+        if all(iou(box, other) <= SECTION.nms_iou for other in others):
             kept.append((box, score, category_id))
     return kept
 
 
-def overlap(one: list[float], other: list[float]) -> float:
+def iou(one: list[float], other: list[float]) -> float:
     """Return the intersection over union of two boxes."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
@@ -204,12 +208,14 @@ def overlap(one: list[float], other: list[float]) -> float:
 
 
 def main() -> None:
-    """Generate, measure and print."""
+    """Generate predictions, measure the steps and print the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--images", type=int, default=1_000_000)
-    parser.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
+    parser.add_argument(
+        "--folder", type=Path, help="folder for a temporary folder (default: the system's)"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
@@ -217,25 +223,25 @@ def main() -> None:
         print(f"{arguments.images:,} images, {arguments.images * BOXES:,} boxes")
         total = 0.0
         for label, job in (("filter", run_filter), ("merge", run_merge)):
-            seconds, memory = measured(job, folder)
+            seconds, memory = measure(job, folder)
             total += seconds
             print(f"{label}: {seconds:.1f} s, peak memory {memory:.2f} GB")
         print(f"filter and merge: {total:.1f} s")
-        looped = min(LOOPED, arguments.images)
-        seconds, memory = measured(run_loop, folder)
+        looped = min(LOOPED_IMAGES, arguments.images)
+        seconds, memory = measure(run_loop, folder)
         scale = arguments.images / looped
         print(
             f"plain loop over {looped:,} images: {seconds:.1f} s, peak memory {memory:.2f} GB; "
-            f"at that rate {seconds * scale:.0f} s for all"
+            f"estimated {seconds * scale:.0f} s for all images"
         )
         silver = json.loads((folder / "silver" / REPORT).read_text())["annotations"]
         hidden = sum(silver["hidden_by_class"].values())
         size = size_gb(folder / "merged")
-        print(f"kept {silver['out']:,} boxes, hid {hidden:,}; merged file {size:.2f} GB")
+        print(f"kept {silver['out']:,} boxes, hidden {hidden:,}; merged file {size:.2f} GB")
 
 
 def size_gb(folder: Path) -> float:
-    """Return the size of a folder's files in GB."""
+    """Return the size of the JSON files in a folder, in GB."""
     return sum(path.stat().st_size for path in folder.rglob("*.json")) / 1e9
 
 

@@ -1,9 +1,9 @@
-"""Pairs of images by the distance of their perceptual hashes: how far near-duplicates reach.
+"""The number of image pairs by the distance of their perceptual hashes.
 
     python -m benchmarks.near_duplicates   # as in docs/benchmarks.md
 
-Prints for each data set how many pairs of images are 0, 2, 4, 6 and 8 bits apart (pHash sets half
-of its bits, so that most distances are even), and with --list the pairs themselves.
+For each data set, the program prints the number of image pairs at each distance from 0 to 8 bits.
+pHash sets half of its bits, so that most distances are even. With --list, it also prints the pairs.
 """
 
 from __future__ import annotations
@@ -13,33 +13,38 @@ from pathlib import Path
 
 import numpy as np
 
-from pseudolabel.formats.images import images_below, perceptual_hashes
-from pseudolabel.leaks import near_pairs
+from pseudolabel.formats.image_files import list_images
+from pseudolabel.raw.perceptual_hashes import perceptual_hashes
+from pseudolabel.splits.duplicates import near_pairs
 
 SETS = ("bccd", "dsb2018", "dubai_aerial", "clothing")
-FURTHEST = 8
+LARGEST_DISTANCE = 8
 
 
 def main() -> None:
-    """Hash, compare, print."""
+    """Compute the hashes, compare them, and print the pairs."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--list", type=int, default=0, metavar="N", help="name pairs up to N bits")
+    parser.add_argument("--list", type=int, default=0, metavar="N", help="print pairs up to N bits")
     arguments = parser.parse_args()
+    distances = range(1, LARGEST_DISTANCE + 1)
     for name in SETS:
         folder = arguments.data / name / "images"
-        looks, _ = perceptual_hashes(folder, images_below(folder))
-        files = np.array(list(looks))
+        hashes, _ = perceptual_hashes(folder, list_images(folder))
+        files = np.array(list(hashes))
         values, first, counts = np.unique(
-            np.array(list(looks.values()), np.uint64), return_index=True, return_counts=True
+            np.array([turns[0] for turns in hashes.values()], np.uint64),
+            return_index=True,
+            return_counts=True,
         )
-        i, j, bits = near_pairs(values, FURTHEST)
+        i, j, bits = near_pairs(values, values, LARGEST_DISTANCE)
+        i, j, bits = i[i < j], j[i < j], bits[i < j]
         equal = int((counts * (counts - 1) // 2).sum())
-        pairs = [equal, *(int((bits == it).sum()) for it in range(1, FURTHEST + 1))]
-        said = ", ".join(f"{pairs[it]} at {it}" for it in range(FURTHEST + 1) if pairs[it])
-        print(f"{name}, {len(files):,} images: {said or 'no pairs'}")
+        pairs = [equal, *(int((bits == distance).sum()) for distance in distances)]
+        counted = [f"{count} at {distance}" for distance, count in enumerate(pairs) if count]
+        print(f"{name}, {len(files):,} images: {', '.join(counted) or 'no pairs'}")
         for row in np.flatnonzero(bits <= arguments.list):
             print(f"  {bits[row]}: {files[first[i[row]]]} {files[first[j[row]]]}")
 

@@ -1,8 +1,9 @@
-"""A smaller copy of a raw root of boxes or masks, so that reading does not outweigh training.
+"""A copy of a raw root with smaller images, so that reading takes less time than training.
 
     python -m benchmarks.shrink ../shared/data/dsb2018 data/dsb2018_192 192
 
-Images longer than that are shrunk to it, with their labels; masks of which nothing is left go.
+Images with a longer side are shrunk to that many pixels, with their boxes and masks. Masks that
+become empty are removed.
 """
 
 from __future__ import annotations
@@ -18,34 +19,34 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
-from pseudolabel.files import written_aside
-from pseudolabel.formats.images import IMAGES
+from pseudolabel.core.files import written_aside
+from pseudolabel.formats.image_files import IMAGES
 
 
 def shrink(source: Path, output: Path, longest: int) -> None:
-    """Copy a raw root, no image longer than so many pixels."""
+    """Copy a raw root; no side of an image is longer than `longest` pixels."""
     with written_aside(output) as aside:
         shutil.copytree(source, aside)
         for path in tqdm(sorted((aside / IMAGES).iterdir()), desc="shrink"):
             image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-            size = shrunk(image.shape[1], image.shape[0], longest)
+            size = shrunk_size(image.shape[1], image.shape[0], longest)
             cv2.imwrite(str(path), cv2.resize(image, size, interpolation=cv2.INTER_AREA))
         for path in sorted(aside.glob("*.json")):
-            path.write_text(json.dumps(shrunk_labels(json.loads(path.read_text()), longest)))
+            path.write_text(json.dumps(shrink_labels(json.loads(path.read_text()), longest)))
 
 
-def shrunk(width: int, height: int, longest: int) -> tuple[int, int]:
-    """Return the width and height of an image when it is at most so long."""
+def shrunk_size(width: int, height: int, longest: int) -> tuple[int, int]:
+    """Return the width and height of an image whose longer side is limited."""
     factor = min(1.0, longest / max(width, height))
     return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def shrunk_labels(coco: dict[str, Any], longest: int) -> dict[str, Any]:
-    """Return a COCO file's content for images that are at most so long."""
+def shrink_labels(coco: dict[str, Any], longest: int) -> dict[str, Any]:
+    """Return the content of a COCO file for images whose longer side is limited."""
     factors, sizes = {}, {}
     for image in coco["images"]:
         width, height = image["width"], image["height"]
-        size = shrunk(width, height, longest)
+        size = shrunk_size(width, height, longest)
         factors[image["id"]] = np.array([size[0] / width, size[1] / height])
         sizes[image["id"]] = size
         image["width"], image["height"] = size
@@ -69,7 +70,7 @@ def shrunk_labels(coco: dict[str, Any], longest: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Copy what the command line names."""
+    """Copy the raw root that the command line names."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

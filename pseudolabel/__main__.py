@@ -1,22 +1,56 @@
-"""`python -m pseudolabel`: the commands beside the DVC stages."""
+"""The commands of pseudolabel, beside the stages that DVC runs.
+
+The order of work:
+
+  1. pseudolabel init my_project --task detection --data ../photos
+  2. pseudolabel import --from yolo my_labels my_data     labels in another format
+  3. pseudolabel check my_data                            all faults at once
+  4. dvc repro                                            build the rounds
+  5. cat report/rounds.md                                 the table of rounds
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 
-from pseudolabel.commands import augmentations, check, folds, import_data, use
-from pseudolabel.errors import plain_errors
+import pseudolabel
+from pseudolabel.core.errors import plain_errors
 
-COMMANDS = (import_data, check, folds, use, augmentations)
+COMMANDS = {
+    "init": "make a new project",
+    "import": "convert labels in another format to a raw root",
+    "check": "report all faults of a raw root, or repair it",
+    "use": "write params.yaml for a task or a recipe",
+    "augmentations": "show what train.augmentations does to some images",
+    "folds": "collect the champions of fold experiments",
+    "upgrade": "bring a project's pipeline files to the installed version",
+}
+"""Commands, with one module each in pseudolabel/cli."""
+_MODULES = {"import": "import_data"}
 
 
 def main() -> int:
-    """Run the command that the command line names, and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m pseudolabel", description=__doc__)
+    """Run the command of the command line, and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="pseudolabel",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"pseudolabel {pseudolabel.__version__}"
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
-    for command in COMMANDS:
-        command.add_to(commands)
+    # Some modules take seconds to import: only that of the command is imported.
+    chosen = next((argument for argument in sys.argv[1:] if argument in COMMANDS), None)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if name == chosen:
+            module = import_module(f"pseudolabel.cli.{_MODULES.get(name, name)}")
+            command.description = module.DESCRIPTION
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
     arguments = parser.parse_args()
     with plain_errors():
         status: int = arguments.run(arguments)

@@ -1,18 +1,13 @@
 #!/bin/sh
-# Installs into .venv: checks what is needed, brings uv where it is missing, compiles mmcv once a machine.
+# Installs into .venv: checks what is needed, and fetches uv if it is missing. Nothing is compiled.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=$(sh setup/preflight.sh)
 UV=$(command -v uv || echo .uv/bin/uv)
 if ! command -v "$UV" >/dev/null; then
-    echo "setup: bringing uv into .uv"
+    echo "setup: installing uv into .uv"
     "$PYTHON" -m venv .uv
-    .uv/bin/python -m pip install --quiet uv==0.13.8
+    .uv/bin/python -m pip install --quiet --require-hashes --requirement setup/uv.txt
 fi
-if [ ! -d .venv ] && ! "$PYTHON" setup/mmcv/backend.py >/dev/null; then
-    echo "setup: compiling mmcv's ops, once on this machine: 8 to 15 minutes on two cores"
-    kept=$(mktemp -d)
-    "$UV" build --wheel --python "$PYTHON" --out-dir "$kept" setup/mmcv
-    rm -r "$kept"
-fi
+echo "setup: installing packages into .venv (the first time on a machine, several GB are downloaded)"
 "$UV" sync --python "$PYTHON"

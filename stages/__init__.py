@@ -1,1 +1,1 @@
-"""One thin script a DVC stage: read, call one library function, write."""
+"""One thin script per DVC stage: read the parameters, call one library function."""

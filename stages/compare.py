@@ -1,13 +1,11 @@
-"""The last round's evaluation -> metrics.json and report/: the rounds side by side."""
+"""The last round's evaluation -> metrics.json and report/: all rounds side by side."""
 
-from pathlib import Path
-
-from pseudolabel.compare import compare
-from pseudolabel.errors import plain_errors
+from pseudolabel.core.errors import plain_errors
+from pseudolabel.core.project import METRICS, REPORT, RoundFolder
+from pseudolabel.core.workdir import output_lock
+from pseudolabel.evaluation.compare import compare
 from pseudolabel.params.loading import load_params
-from stages.arguments import ROUNDS
 
 if __name__ == "__main__":
-    with plain_errors():
-        evaluation = ROUNDS / str(load_params().round) / "evaluation"
-        print(compare(evaluation, Path("metrics.json"), Path("report")))
+    with plain_errors(), output_lock(REPORT):
+        print(compare(RoundFolder(load_params().round).evaluation, METRICS, REPORT))

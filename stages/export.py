@@ -1,14 +1,13 @@
-"""The champion, or what export.models names, on test, val or a folder -> export/results."""
+"""The champion, or the models in export.models, on test, val or a folder -> export/results."""
 
-from pathlib import Path
-
-from pseudolabel.engines.exporting import export
-from pseudolabel.errors import plain_errors
+from pseudolabel.core.errors import plain_errors
+from pseudolabel.core.project import EXPORT, PREPARED, RoundFolder
+from pseudolabel.core.workdir import output_lock
+from pseudolabel.export.export import export
 from pseudolabel.params.loading import load_params
-from stages.arguments import ROUNDS
 
 if __name__ == "__main__":
     with plain_errors():
         params = load_params()
-        champion = ROUNDS / str(params.round) / "champion"
-        export(Path("data/prepared"), champion, Path("export/results"), params)
+        with output_lock(EXPORT):
+            export(PREPARED, RoundFolder(params.round).champion, EXPORT, params)

@@ -1,22 +1,23 @@
-"""rounds/<k>/predictions -> rounds/<k>/silver: what is good enough, and why the rest is not."""
+"""rounds/<k>/predictions -> rounds/<k>/silver: the labels that are good enough."""
 
-from pathlib import Path
-
-from pseudolabel.errors import plain_errors
+from pseudolabel.core.errors import plain_errors
+from pseudolabel.core.per_round import in_round
+from pseudolabel.core.project import PREPARED, RoundFolder
+from pseudolabel.core.workdir import output_lock
 from pseudolabel.params.loading import load_params
-from pseudolabel.silver import write_silver
-from pseudolabel.tasks import TASKS
-from stages.arguments import ROUNDS, round_number
+from pseudolabel.silver import FILTERS
+from pseudolabel.silver.filter import write_silver
 
 if __name__ == "__main__":
     with plain_errors():
-        number, params = round_number(__doc__), load_params()
-        folder = ROUNDS / str(number)
-        write_silver(
-            prepared=Path("data/prepared"),
-            predictions=folder / "predictions",
-            before=ROUNDS / str(number - 1) / "silver" if number > 1 else None,
-            output=folder / "silver",
-            section=params.filter,
-            filtering=TASKS[params.task].filtering,
-        )
+        folder = RoundFolder.from_command_line(__doc__)
+        params = in_round(load_params(), folder.number)
+        with output_lock(folder.silver):
+            write_silver(
+                prepared=PREPARED,
+                predictions=folder.predictions,
+                before=RoundFolder(folder.number - 1).silver if folder.number > 1 else None,
+                output=folder.silver,
+                section=params.filter,
+                task_filter=FILTERS[params.task],
+            )

@@ -1,19 +1,19 @@
 """The champion of the round before, and the pool -> rounds/<k>/predictions."""
 
-from pathlib import Path
-
-from pseudolabel.engines.labelling import label_pool
-from pseudolabel.errors import plain_errors
+from pseudolabel.core.errors import plain_errors
+from pseudolabel.core.project import PREPARED, RoundFolder
+from pseudolabel.core.workdir import output_lock
 from pseudolabel.params.loading import load_params
-from stages.arguments import ROUNDS, round_number
+from pseudolabel.predictions.pseudo_label import label_pool
 
 if __name__ == "__main__":
     with plain_errors():
-        number = round_number(__doc__)
-        label_pool(
-            prepared=Path("data/prepared"),
-            champion=ROUNDS / str(number - 1) / "champion",
-            output=ROUNDS / str(number) / "predictions",
-            round_number=number,
-            params=load_params(),
-        )
+        folder = RoundFolder.from_command_line(__doc__)
+        with output_lock(folder.predictions):
+            label_pool(
+                prepared=PREPARED,
+                champion=RoundFolder(folder.number - 1).champion,
+                output=folder.predictions,
+                round_number=folder.number,
+                params=load_params(),
+            )

@@ -1,20 +1,20 @@
-"""Prepared gold (round 0), or merged gold and silver and the champion -> rounds/<k>/model."""
+"""Gold (round 0), or merged gold and silver and the last champion -> rounds/<k>/model."""
 
-from pathlib import Path
-
-from pseudolabel.engines.training import train
-from pseudolabel.errors import plain_errors
+from pseudolabel.core.errors import plain_errors
+from pseudolabel.core.per_round import in_round
+from pseudolabel.core.project import PREPARED, RoundFolder
+from pseudolabel.core.workdir import output_lock
 from pseudolabel.params.loading import load_params
-from stages.arguments import ROUNDS, round_number
+from pseudolabel.training.train import train
 
 if __name__ == "__main__":
     with plain_errors():
-        number = round_number(__doc__)
-        data = ROUNDS / str(number) / "merged" if number else Path("data/prepared")
-        train(
-            data,
-            prepared=Path("data/prepared"),
-            output=ROUNDS / str(number) / "model",
-            params=load_params().in_round(number),
-            champion=ROUNDS / str(number - 1) / "champion" if number else None,
-        )
+        folder = RoundFolder.from_command_line(__doc__)
+        with output_lock(folder.model):
+            train(
+                folder.training_data,
+                prepared=PREPARED,
+                output=folder.model,
+                params=in_round(load_params(), folder.number),
+                champion=folder.previous.champion if folder.previous else None,
+            )

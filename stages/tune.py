@@ -1,22 +1,23 @@
 """The champion's thresholds, or parameters of training, tuned on data/prepared/tuning -> tune/."""
 
 import argparse
-from pathlib import Path
 
-from pseudolabel.engines.inference_study import tune_inference
-from pseudolabel.engines.training_study import tune_training
-from pseudolabel.errors import plain_errors
+from pseudolabel.core.errors import plain_errors
+from pseudolabel.core.project import PREPARED, TUNE, RoundFolder
+from pseudolabel.core.workdir import output_lock
 from pseudolabel.params.loading import load_params
-from stages.arguments import ROUNDS
+from pseudolabel.search.inference import tune_inference
+from pseudolabel.search.training import tune_training
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["inference", "training"], help="what is tuned")
-    what = parser.parse_args().what
+    parser.add_argument("target", choices=["inference", "training"], help="what to tune")
+    target = parser.parse_args().target
     with plain_errors():
-        params, prepared, output = load_params(), Path("data/prepared"), Path("tune") / what
-        if what == "inference":
-            champion = ROUNDS / str(params.round) / "champion"
-            tune_inference(prepared, champion, output, params)
-        else:
-            tune_training(prepared, output, params)
+        params = load_params()
+        with output_lock(TUNE / target):
+            if target == "inference":
+                champion = RoundFolder(params.round).champion
+                tune_inference(PREPARED, champion, TUNE / target, params)
+            else:
+                tune_training(PREPARED, TUNE / target, params)

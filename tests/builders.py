@@ -1,4 +1,4 @@
-"""Small data made in a line or two."""
+"""Small data sets, built in one or two lines."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import cv2
 import numpy as np
 import orjson
 
-from pseudolabel.params.filtering import Filter
-from pseudolabel.params.sections import Prepare
-from pseudolabel.records import Annotations, Category, Dataset, Images
+from pseudolabel.core.records import Annotations, Category, Dataset, Images
+from pseudolabel.params.common import Prepare
+from pseudolabel.params.filter import Filter
 
 CATEGORIES = (Category(1, "disc"), Category(2, "rod"), Category(3, "star"))
 
 
 def splitting(val_share: float = 0.25, **changes: Any) -> Prepare:
-    """How tests prepare; images are not decoded unless a test asks for it."""
+    """The section `prepare` for tests; by default images are not decoded."""
     values = {"tuning_share": 0.0, "folds": None, "fold": 0}
-    values |= {"duplicate_distance": None, "transductive": False}
+    values |= {"duplicate_distance": None, "transductive": False, "max_pixels": 100_000_000}
     return Prepare.model_validate({"val_share": val_share} | values | changes)
 
 
 def open_filter(kind: type[Filter], **changes: Any) -> Any:
-    """The filter of a task that lets everything pass, but for what is changed."""
+    """The section `filter` of a task: every label passes, except for the given changes."""
     values = {
         "alarms": "off",
         "alarm_factor": 4,
@@ -38,7 +38,7 @@ def open_filter(kind: type[Filter], **changes: Any) -> Any:
         "top_share": 1.0,
         "max_per_class": None,
         "hide_score": None,
-        "min_sure": 0.0,
+        "min_confident_share": 0.0,
         "max_hidden_area": 1.0,
         "nms_iou": 1.0,
         "min_side": 1,
@@ -50,17 +50,18 @@ def open_filter(kind: type[Filter], **changes: Any) -> Any:
         "max_overlap": 1.0,
         "min_confident": 0.0,
     }
-    own = {name: value for name, value in values.items() if name in kind.model_fields}
-    return kind.model_validate(own | changes)
+    known = {name: value for name, value in values.items() if name in kind.model_fields}
+    return kind.model_validate(known | changes)
 
 
 def images(count: int, first_id: int = 1, width: int = 100, height: int = 80) -> Images:
     ids = list(range(first_id, first_id + count))
-    return Images.build(ids, [f"{it:04d}.png" for it in ids], [width] * count, [height] * count)
+    names = [f"{image_id:04d}.png" for image_id in ids]
+    return Images.build(ids, names, [width] * count, [height] * count)
 
 
 def predictions(rows: Sequence[tuple[int, int, Sequence[float], float]], round_number: int = 1):
-    """Rows of image id, category id, box x1 y1 x2 y2, score."""
+    """Predictions from rows of image id, category id, box x1 y1 x2 y2, score."""
     return Annotations.predicted(
         np.array([row[0] for row in rows], np.int64),
         np.array([row[1] for row in rows], np.int32),
@@ -85,7 +86,7 @@ def random_predictions(
 
 
 def gold(rows: Sequence[tuple[int, int, Sequence[float]]], first_id: int = 1) -> Annotations:
-    """Rows of image id, category id, box x1 y1 x2 y2."""
+    """Gold labels from rows of image id, category id, box x1 y1 x2 y2."""
     boxes = np.array([row[2] for row in rows], np.float32).reshape(-1, 4)
     return Annotations.gold(
         list(range(first_id, first_id + len(rows))),
@@ -98,7 +99,10 @@ def gold(rows: Sequence[tuple[int, int, Sequence[float]]], first_id: int = 1) ->
 
 
 def dataset(image_count: int = 4, first_id: int = 1) -> Dataset:
-    rows = [(first_id + it, 1 + it % 3, (5, 5, 20 + it, 30)) for it in range(image_count)]
+    rows = [
+        (first_id + number, 1 + number % 3, (5, 5, 20 + number, 30))
+        for number in range(image_count)
+    ]
     return Dataset(images(image_count, first_id), gold(rows), CATEGORIES)
 
 
@@ -116,47 +120,47 @@ def write_image(path: Path, seed: int, width: int = 40, height: int = 30) -> Non
 
 
 def coco(names: Sequence[str], first_id: int = 1, **size: int) -> dict[str, Any]:
-    """A COCO file of one box an image."""
+    """A COCO file with one box per image."""
     width, height = size.get("width", 40), size.get("height", 30)
     ids = range(first_id, first_id + len(names))
     return {
-        "categories": [{"id": it.id, "name": it.name} for it in CATEGORIES],
+        "categories": [{"id": category.id, "name": category.name} for category in CATEGORIES],
         "images": [
-            {"id": it, "file_name": name, "width": width, "height": height}
-            for it, name in zip(ids, names, strict=True)
+            {"id": image_id, "file_name": name, "width": width, "height": height}
+            for image_id, name in zip(ids, names, strict=True)
         ],
         "annotations": [
-            {"id": it, "image_id": it, "category_id": 1 + it % 3, "bbox": [2, 3, 10, 12]}
-            for it in ids
+            {"id": row, "image_id": row, "category_id": 1 + row % 3, "bbox": [2, 3, 10, 12]}
+            for row in ids
         ],
     }
 
 
 def raw_root(root: Path, gold_count: int = 4, pool_count: int = 3, **splits: int) -> Path:
-    """A raw root of small noise images, with val and test where their counts are given."""
+    """A raw root of small noise images, with val and test if their counts are given."""
     number = 0
     for split, count in {"gold": gold_count, **splits}.items():
-        names = [f"{split}/{it}.png" for it in range(count)]
+        names = [f"{split}/{index}.png" for index in range(count)]
         for name in names:
             number += 1
             write_image(root / "images" / name, number)
         write_json(root / f"{split}.json", coco(names, first_id=number - count + 1))
-    for it in range(pool_count):
+    for index in range(pool_count):
         number += 1
-        write_image(root / "images" / "pool" / f"{it}.png", number)
+        write_image(root / "images" / "pool" / f"{index}.png", number)
     return root
 
 
 def pseudolabel(*arguments: object) -> tuple[int, str, str]:
-    """Run `python -m pseudolabel`: its exit status, output and messages."""
-    done = subprocess.run(
+    """Run `python -m pseudolabel`, and return its exit status, output and messages."""
+    result = subprocess.run(
         [sys.executable, "-m", "pseudolabel", *map(str, arguments)],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout, done.stderr
+    return result.returncode, result.stdout, result.stderr
 
 
 def write_json(path: Path, value: Any) -> None:

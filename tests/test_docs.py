@@ -1,3 +1,5 @@
+"""The documentation: links, commands and layout."""
+
 import re
 from pathlib import Path
 
@@ -5,76 +7,115 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-TASKS = ("detection", "instance", "semantic", "classification")
-DEFAULTS = {
-    task: yaml.safe_load((ROOT / "configs" / f"{task}.yaml").read_text(encoding="utf-8"))
-    for task in TASKS
-}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
-        assert target.startswith("https://") or (page.parent / target).exists(), target
-
-
-def documented():
-    """Each documented parameter with its section and the cells that say its defaults."""
-    section = ""
-    for line in (ROOT / "docs/parameters.md").read_text(encoding="utf-8").splitlines():
-        section = line.removeprefix("## ") if line.startswith("## ") else section
-        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-        if line.startswith("| `"):
-            for name in re.findall(r"`([\w.*]+)`", cells[0]):
-                yield (name if "." in name or not section else f"{section}.{name}"), cells[1:-1]
-
-
-ROWS = list(documented())
-
-
-def test_every_parameter_is_documented():
-    names = {name for name, _ in ROWS}
-    flat = {
-        f"{section}.{key}"
-        for section, keys in PARAMS.items()
-        if isinstance(keys, dict)
-        for key in keys
-    }
-    flat |= {key for key, value in PARAMS.items() if not isinstance(value, dict)}
-    assert {name for name in flat if not name.startswith("sample.")} | {"sample.*"} == names
-
-
-def test_every_task_sets_what_is_left_to_it_and_nothing_else():
-    left = {
-        (section, key)
-        for section, keys in PARAMS.items()
-        if isinstance(keys, dict)
-        for key, value in keys.items()
-        if value == "default" or (isinstance(value, dict) and "default" in value.values())
-    }
-    said = {
-        (section, key) for it in DEFAULTS.values() for section, keys in it.items() for key in keys
-    }
-    assert said == left
-
-
-def value_of(source, name):
-    section, _, key = name.rpartition(".")
-    return source.get(section, {}).get(key, "-") if section else source.get(key)
-
-
-NUMBERED = [
-    row
-    for row in ROWS
-    if row[0] not in ("sample.*", "train.launcher", "train.optimizer", "train.augmentations")
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "folds/models/README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
+TASKS = ("detection", "instance", "semantic", "classification")
+WIDEST_LINE, LONGEST_CELL = 100, 200
 
 
-@pytest.mark.parametrize(("name", "cells"), NUMBERED, ids=[row[0] for row in NUMBERED])
-def test_documented_defaults_are_those_of_the_files(name, cells):
-    sources = [PARAMS] if len(cells) == 1 else [DEFAULTS[task] for task in TASKS]
-    for cell, source in zip(cells, sources, strict=True):
-        said = cell if cell == "-" else yaml.safe_load(cell)
-        assert said == value_of(source, name), cell
+def page_name(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=page_name)
+
+
+def prose_lines(text):
+    """Yield the lines that are neither table, code nor heading."""
+    fenced = False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+        elif not fenced and not line.startswith(("    ", "|", "#", "![", "<!--")):
+            yield line
+
+
+def anchors(text):
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def has_parameter(values, name):
+    """Return whether a dotted name leads to a value of params.yaml."""
+    for key in name.split("."):
+        if not isinstance(values, dict) or key not in values:
+            return False
+        values = values[key]
+    return True
+
+
+def read_yaml(path):
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+@each_page
+def test_links_lead_to_files_and_headings(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked.read_text(encoding="utf-8")), target
+
+
+@each_page
+def test_commands_use_presets_that_exist(page):
+    for name in re.findall(r"pseudolabel use ([\w./-]+)", page.read_text(encoding="utf-8")):
+        assert (ROOT / "presets" / f"{name}.yaml").exists(), name
+
+
+@each_page
+def test_commands_run_modules_and_tests_that_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"python -m ((?:benchmarks|stages)\.\w+)", text):
+        assert (ROOT / f"{name.replace('.', '/')}.py").exists(), name
+    for path in re.findall(r"pytest [^\n`]*?(tests/[\w/]+\.py)", text):
+        assert (ROOT / path).exists(), path
+
+
+@each_page
+def test_commands_run_stages_that_exist(page):
+    for path, name in re.findall(
+        r"(\w+/dvc\.yaml)(?::(\w+(?:@\w+)?))?", page.read_text(encoding="utf-8")
+    ):
+        stages = read_yaml(path)["stages"]
+        stage, _, key = name.partition("@")
+        assert not name or stage in stages, name
+        assert not key or key in stages[stage]["foreach"], name
+
+
+# The changelog has names of removed parameters, and the architecture adds one as an example.
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.name not in ("CHANGELOG.md", "architecture.md")],
+    ids=page_name,
+)
+def test_parameters_exist_in_at_least_one_task(page):
+    presets = [read_yaml(f"presets/{task}.yaml") for task in TASKS]
+    sections = {name for preset in presets for name in preset if isinstance(preset[name], dict)}
+    text = page.read_text(encoding="utf-8")
+    names = set(re.findall(rf"(?:`|-S '?)((?:{'|'.join(sections)})\.\w[\w.]*)", text))
+    for name in names:
+        assert any(has_parameter(preset, name) for preset in presets), name
+
+
+@each_page
+def test_prose_fits_into_100_columns(page):
+    for line in prose_lines(page.read_text(encoding="utf-8")):
+        link = re.search(r"\]\([^)]+\)", line)
+        assert len(line) <= WIDEST_LINE or link, line
+
+
+@each_page
+def test_table_cells_are_short(page):
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.startswith("|"):
+            for cell in line.strip("|").split(" | "):
+                assert len(cell.strip()) <= LONGEST_CELL, cell

@@ -1,4 +1,4 @@
-"""Any JSON at all is read or refused with plain faults: nothing in it makes a reader crash."""
+"""Readers accept any JSON or refuse it with faults: no content makes them crash."""
 
 from contextlib import suppress
 
@@ -7,14 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pseudolabel.errors import DataError
-from pseudolabel.formats.coco import parse_coco
-from pseudolabel.formats.shapes import Contract
-from pseudolabel.imports import READERS
-from pseudolabel.imports.source import Request
-from pseudolabel.mending import mend
-from pseudolabel.prepare import read_and_split
-from pseudolabel.tasks import TASKS
+from pseudolabel.core.errors import DataError
+from pseudolabel.formats.coco_annotations import Contract
+from pseudolabel.formats.coco_reader import parse_coco
+from pseudolabel.raw.importers import IMPORTERS
+from pseudolabel.raw.importers.base import ImportRequest
+from pseudolabel.raw.repair import repair
+from pseudolabel.splits.prepare import read_and_split
 from tests.builders import raw_root, splitting, write_image
 
 KEYS = (
@@ -44,7 +43,7 @@ ROWS = st.lists(
 
 @st.composite
 def coco_like(draw):
-    """Something with COCO's three lists, some of whose rows are nearly sound."""
+    """An object with the three lists of COCO, in which some rows are nearly valid."""
     image = {"id": 1, "file_name": "0.png", "width": 40, "height": 30}
     label = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 10, 12]}
     label["segmentation"] = [[1, 2, 10, 2, 10, 12]]
@@ -59,7 +58,7 @@ def coco_like(draw):
 
 
 fuzzed = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -83,28 +82,30 @@ def test_coco_files(contract, content, folder):
 
 
 @pytest.mark.parametrize("form", ["coco", "labelme"])
-@pytest.mark.parametrize("whole", [True, False], ids=["of its kind", "anything"])
+@pytest.mark.parametrize("similar", [True, False], ids=["similar", "anything"])
 @fuzzed
 @given(data=st.data())
-def test_imports(form, whole, data, folder):
-    content = data.draw(coco_like() if whole else VALUES)
-    if form == "labelme" and whole:
+def test_importers(form, similar, data, folder):
+    content = data.draw(coco_like() if similar else VALUES)
+    if form == "labelme" and similar:
         content = {"imagePath": "0.png", "shapes": content["annotations"]}
     source = folder / form
     source.mkdir(exist_ok=True)
     (source / "labels.json").write_bytes(orjson.dumps(content))
-    found = READERS[form](Request(source, "gold", images=folder / "images"))
+    found = IMPORTERS[form](ImportRequest(source, "gold", images=folder / "images"))
     assert all(str(fault) for fault in found.faults)
 
 
 @fuzzed
 @given(content=coco_like())
-def test_mending_and_checking(content, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mend")
+def test_repair_and_check(content, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("repair")
     root = raw_root(folder / "raw", gold_count=2, pool_count=1)
     (root / "gold.json").write_bytes(orjson.dumps(content))
-    assert all(mend(root, folder / "new"))
     for task in ("detection", "instance", "classification"):
-        # Whatever else is raised fails the test.
+        new = folder / task
+        assert all(repair(root, new, task))
+        assert repair(new, folder / f"{task} again", task) == []
+        # Any other error fails the test.
         with suppress(DataError):
-            read_and_split(folder / "new", TASKS[task], splitting(), 0)
+            read_and_split(new, task, splitting(), 0)

@@ -1,7 +1,7 @@
-"""Doubtful boxes and masks, by the predictions that overlap them.
+"""Probably wrong boxes and masks, found by comparing them with predictions.
 
-cleanlab's scores for detection were tried and are not used: on data with a tenth of the labels
-broken they ranked far worse (docs/benchmarks.md).
+cleanlab's scores for detection are not used. On data with errors in a tenth of the labels, they
+ranked the errors far worse (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -11,123 +11,128 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.audit.suspects import (
-    MISPLACED,
-    MISSED,
-    WRONG_CLASS,
-    Box,
-    Suspect,
-    first_suspects_first,
-)
-from pseudolabel.boxes import grouped_nms, iou_matrix
-from pseudolabel.formats.tables import read_shards
-from pseudolabel.records import Annotations, Dataset
+from pseudolabel.audit.suspects import MISPLACED, MISSED, WRONG_CLASS, Box, Suspect, sort_suspects
+from pseudolabel.core.boxes import covered_shares, grouped_nms, iou_matrix
+from pseudolabel.core.records import Annotations, Dataset
+from pseudolabel.formats.shards import read_shards
 
-SAME_IOU = 0.5
-"""Boxes that overlap by more are of one object."""
-APART_IOU = 0.1
-"""A prediction that overlaps every label by less is of an object without a label."""
+SAME_OBJECT_IOU = 0.5
+"""Boxes with a larger IoU belong to the same object."""
+_SEPARATE_IOU = 0.1
+"""A prediction whose IoU with every label is smaller belongs to an object without a label."""
 
-Scores = NDArray[np.float32]
+_Scores = NDArray[np.float32]
 
 
 def object_suspects(gold: Dataset, predictions: Path) -> list[Suspect]:
-    """Return the labels that predictions contradict, and the objects that have none.
+    """Return the labels that predictions contradict, and the objects that have no label.
 
-    The doubt in a label is the score of the best prediction that says otherwise (another class at
-    its place, or its class at a place beside it) less that of the best one that confirms it; for a
-    missed object it is the score of its prediction. Crowds are neither judged nor missed.
+    The quality of a label is 1 - (contradiction - support). The contradiction is the highest score
+    of a prediction of another class at the same place, or of the same class beside it. The support
+    is the highest score of a prediction of the same class at the same place. The quality of an
+    object without a label is 1 - the score of its prediction. Crowds are never suspects, and
+    neither is a prediction of which at least half lies inside a crowd of its class.
 
     Args:
         gold: labels with boxes.
         predictions: the folder with the shards of the cross-fit.
     """
-    found, rows = by_image(read_shards(predictions)), by_image(gold.annotations)
+    all_predicted, images = read_shards(predictions), gold.images
     names = {category.id: category.name for category in gold.categories}
     suspects: list[Suspect] = []
-    for image_id, file in zip(gold.images.ids.tolist(), gold.images.file_names, strict=True):
-        labels, seen = rows_of(rows, image_id), rows_of(found, image_id)
-        overlaps = iou_matrix(labels.boxes_xyxy, seen.boxes_xyxy)
-        suspects += contradicted(file, labels, seen, overlaps, names)
-        suspects += missed(file, seen, overlaps, names)
-    return first_suspects_first(suspects)
+    for file, labels, predicted in zip(
+        images.file_names,
+        gold.annotations.by_image(images.ids),
+        all_predicted.by_image(images.ids),
+        strict=True,
+    ):
+        overlaps = iou_matrix(labels.boxes_xyxy, predicted.boxes_xyxy)
+        suspects += _contradicted_labels(file, labels, predicted, overlaps, names)
+        alone = overlaps.max(axis=0, initial=0) < _SEPARATE_IOU
+        alone &= ~_on_crowds(predicted, labels[labels.crowds])
+        suspects += _missed_objects(file, predicted[alone], names)
+    return sort_suspects(suspects)
 
 
-def by_image(rows: Annotations) -> Annotations:
-    """Return rows sorted by image."""
-    return rows[np.argsort(rows.image_ids, kind="stable")]
-
-
-def rows_of(rows: Annotations, image_id: int) -> Annotations:
-    """Return the rows of one image among rows sorted by image."""
-    begin, end = np.searchsorted(rows.image_ids, [image_id, image_id + 1])
-    return rows[begin:end]
-
-
-def contradicted(
-    file: str, labels: Annotations, seen: Annotations, overlaps: Scores, names: dict[int, str]
+def _contradicted_labels(
+    file: str, labels: Annotations, predicted: Annotations, overlaps: _Scores, names: dict[int, str]
 ) -> list[Suspect]:
-    """Return the labels of one image that a prediction contradicts more than any confirms them."""
-    if not len(labels) or not len(seen):
+    """Return the labels of one image whose contradiction is stronger than their support.
+
+    Args:
+        file: the image's name.
+        labels: n labels.
+        predicted: m predictions.
+        overlaps: (n, m) IoU.
+        names: of the classes, by category id.
+    """
+    if not len(labels) or not len(predicted):
         return []
-    same_class = labels.category_ids[:, None] == seen.category_ids[None]
-    at_place = overlaps > SAME_IOU
+    same_class = labels.category_ids[:, None] == predicted.category_ids[None]
+    at_place = overlaps > SAME_OBJECT_IOU
     nearest = overlaps.argmax(axis=0)[None] == np.arange(len(labels))[:, None]
-    beside = nearest & (overlaps > APART_IOU) & (overlaps.max(axis=0) <= SAME_IOU)[None]
-    support = best(same_class & at_place, seen.scores)[0]
+    beside = nearest & (overlaps > _SEPARATE_IOU) & (overlaps.max(axis=0) <= SAME_OBJECT_IOU)[None]
+    support = _best_scores(same_class & at_place, predicted.scores)[0]
     suspects = []
-    for kind, says in ((WRONG_CLASS, ~same_class & at_place), (MISPLACED, same_class & beside)):
-        scores, row = best(says, seen.scores)
+    for kind, related in ((WRONG_CLASS, ~same_class & at_place), (MISPLACED, same_class & beside)):
+        scores, best = _best_scores(related, predicted.scores)
         suspects += [
             Suspect(
-                round(1 - float(scores[at] - support[at]), 4),
+                round(1 - float(scores[row] - support[row]), 4),
                 file,
                 kind,
-                int(labels.ids[at]),
-                names[int(labels.category_ids[at])],
-                names[int(seen.category_ids[row[at]])],
-                corners(labels, at),
-                corners(seen, int(row[at])),
+                int(labels.ids[row]),
+                names[int(labels.category_ids[row])],
+                names[int(predicted.category_ids[best[row]])],
+                corners(labels, row),
+                corners(predicted, int(best[row])),
             )
-            for at in np.flatnonzero((scores > support) & ~labels.crowds)
+            for row in np.flatnonzero((scores > support) & ~labels.crowds)
         ]
-    # One line a label: the graver doubt.
-    graver = {it.annotation_id: it for it in sorted(suspects, key=lambda it: -it.quality)}
-    return list(graver.values())
+    # A label with two suspects keeps the one of the lower quality: it overwrites the other one.
+    falling = sorted(suspects, key=lambda suspect: -suspect.quality)
+    return list({suspect.annotation_id: suspect for suspect in falling}.values())
 
 
-def missed(file: str, seen: Annotations, overlaps: Scores, names: dict[int, str]) -> list[Suspect]:
-    """Return the predictions of one image that are beside all labels, each object once."""
-    lonely = seen[overlaps.max(axis=0, initial=0) < APART_IOU]
-    groups = np.zeros(len(lonely), np.int64)
-    objects = lonely[grouped_nms(lonely.boxes_xyxy, lonely.scores, groups, APART_IOU)]
+def _on_crowds(predicted: Annotations, crowds: Annotations) -> NDArray[np.bool_]:
+    """Return the (n,) predictions of which half or more lies inside a crowd of their class."""
+    shares = covered_shares(predicted.boxes_xyxy, crowds.boxes_xyxy)
+    shares[predicted.category_ids[:, None] != crowds.category_ids[None]] = 0
+    inside: NDArray[np.bool_] = shares.max(axis=1, initial=0) >= SAME_OBJECT_IOU
+    return inside
+
+
+def _missed_objects(file: str, separate: Annotations, names: dict[int, str]) -> list[Suspect]:
+    """Return the predictions of one image that no label overlaps, each object once (by NMS)."""
+    groups = np.zeros(len(separate), np.int64)
+    objects = separate[grouped_nms(separate.boxes_xyxy, separate.scores, groups, _SEPARATE_IOU)]
     return [
         Suspect(
-            round(1 - float(objects.scores[at]), 4),
+            round(1 - float(objects.scores[row]), 4),
             file,
             MISSED,
             None,
             "",
-            names[int(objects.category_ids[at])],
+            names[int(objects.category_ids[row])],
             None,
-            corners(objects, at),
+            corners(objects, row),
         )
-        for at in range(len(objects))
+        for row in range(len(objects))
     ]
 
 
-def best(says: NDArray[np.bool_], scores: Scores) -> tuple[Scores, NDArray[np.int64]]:
-    """Return for each label the best score of the predictions that say so, and their rows.
+def _best_scores(related: NDArray[np.bool_], scores: _Scores) -> tuple[_Scores, NDArray[np.int64]]:
+    """Return the (n,) best score of each label's related predictions, and (n,) their rows.
 
     Args:
-        says: (n, m) for n labels and m predictions.
-        scores: (m,) scores.
+        related: (n, m) whether each of m predictions is related to each of n labels.
+        scores: (m,) scores of the predictions.
     """
-    table = np.where(says, scores[None], 0)
+    table = np.where(related, scores[None], 0)
     return table.max(axis=1), table.argmax(axis=1)
 
 
-def corners(rows: Annotations, at: int) -> Box:
-    """Return the box of one row to a tenth of a pixel."""
-    x1, y1, x2, y2 = (round(float(value), 1) for value in rows.boxes_xyxy[at])
+def corners(rows: Annotations, row: int) -> Box:
+    """Return the box of one row, rounded to a tenth of a pixel."""
+    x1, y1, x2, y2 = (round(float(value), 1) for value in rows.boxes_xyxy[row])
     return x1, y1, x2, y2

@@ -1,4 +1,4 @@
-"""Doubtful regions of label maps."""
+"""Probably wrong classes of regions, in semantic segmentation."""
 
 from __future__ import annotations
 
@@ -6,41 +6,44 @@ from pathlib import Path
 
 import numpy as np
 
-from pseudolabel.audit.suspects import WRONG_CLASS, Suspect, first_suspects_first
-from pseudolabel.formats.label_maps import map_path, read_map
-from pseudolabel.formats.prediction_maps import confidence_path, label_path
-from pseudolabel.records import Dataset
+from pseudolabel.audit.suspects import WRONG_CLASS, Suspect, sort_suspects
+from pseudolabel.core.records import Dataset
+from pseudolabel.formats.label_maps import read_prediction_maps
+from pseudolabel.formats.split_folder import SplitFolder
 
 
 def pixel_suspects(gold: Dataset, predictions: Path) -> list[Suspect]:
-    """Return the classes of images most of whose pixels the model calls something else.
+    """Return the classes of images for whose pixels the model mostly predicts another class.
 
-    The quality of a class in an image is the mean probability of that class over its pixels; where
-    the model says another class, what is left of its probability is shared by all others. cleanlab
-    would want the probabilities of all classes at every pixel, which are not kept.
+    The quality of a class in an image is its mean probability over the pixels that gold gives this
+    class. Only the probability of the predicted class is stored. If this is another class, the rest
+    of the probability is divided evenly among all other classes. For the same reason, cleanlab is
+    not used: it needs the probabilities of all classes at each pixel.
 
     Args:
-        gold: a row for each class that an image shows.
+        gold: one annotation per class in an image.
         predictions: the folder of the cross-fit, with gold's label maps in its folder `gold`.
     """
     classes = len(gold.categories)
+    labelled = SplitFolder(predictions / "gold")
+    ids = gold.images.ids.tolist()
+    maps = read_prediction_maps(predictions, ids)
     suspects = []
-    for image_id, file in zip(gold.images.ids.tolist(), gold.images.file_names, strict=True):
-        labels = read_map(map_path(predictions / "gold", image_id))
-        said = read_map(label_path(predictions, image_id))
-        sure = read_map(confidence_path(predictions, image_id)) / 255
-        for position, category in enumerate(gold.categories):
-            region = labels == position
+    for image_id, file, predicted in zip(ids, gold.images.file_names, maps, strict=True):
+        labels = labelled.label_map(image_id)
+        guesses, confidences = predicted.labels[0], predicted.confidences[0] / 255
+        for index, category in enumerate(gold.categories):
+            region = labels == index
             if not region.any():
                 continue
-            votes = np.bincount(said[region], minlength=classes)
-            if votes.argmax() == position:
+            votes = np.bincount(guesses[region], minlength=classes)
+            if votes.argmax() == index:
                 continue
-            right = said[region] == position
-            chance = np.where(right, sure[region], (1 - sure[region]) / max(1, classes - 1))
+            right, confidence = guesses[region] == index, confidences[region]
+            probability = np.where(right, confidence, (1 - confidence) / max(1, classes - 1))
             suspects.append(
                 Suspect(
-                    round(float(chance.mean()), 4),
+                    round(float(probability.mean()), 4),
                     file,
                     WRONG_CLASS,
                     None,
@@ -48,4 +51,4 @@ def pixel_suspects(gold: Dataset, predictions: Path) -> list[Suspect]:
                     gold.categories[int(votes.argmax())].name,
                 )
             )
-    return first_suspects_first(suspects)
+    return sort_suspects(suspects)

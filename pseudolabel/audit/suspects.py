@@ -1,4 +1,4 @@
-"""One gold label in doubt, whatever the task."""
+"""A gold label that is probably wrong, for all tasks."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ MISSED, MISPLACED, WRONG_CLASS = "missed", "badly placed", "wrong class"
 
 @dataclass(frozen=True)
 class Suspect:
-    """A label that a model contradicts which never saw its image, or an object without a label.
+    """A gold label that a model contradicts, or an object without a gold label.
+
+    The model was not trained on the image of the label.
 
     Attributes:
-        quality: 0 to 1, how likely the label is right; the lowest are the first to look at.
+        quality: 0 to 1, how probable it is that the label is right; check the lowest first.
         file: the image.
         kind: `missed` (an object without a label), `badly placed` or `wrong class`.
-        annotation_id: of the label in gold; None for what has none, and where labels are pixels.
-        label: the class that gold says, empty for a missed object.
-        suggestion: the class that the model says.
-        box_xyxy: the label's box, None where it has none.
-        suggested_xyxy: the model's box, None where labels have none.
+        annotation_id: id of the label in gold; None for missed objects and for pixels.
+        label: the class in gold, empty for a missed object.
+        suggestion: the class that the model predicts.
+        box_xyxy: the label's box; None without a box.
+        suggested_xyxy: the predicted box; None without a box.
     """
 
     quality: float
@@ -34,8 +36,11 @@ class Suspect:
     suggested_xyxy: Box | None = None
 
 
-def first_suspects_first(suspects: list[Suspect]) -> list[Suspect]:
+def sort_suspects(suspects: list[Suspect]) -> list[Suspect]:
     """Return suspects by rising quality, in a stable order."""
-    return sorted(
-        suspects, key=lambda it: (it.quality, it.file, it.annotation_id or 0, it.box_xyxy or ())
-    )
+
+    def key(suspect: Suspect) -> tuple[float, str, int, Box | tuple[()]]:
+        box = suspect.box_xyxy or ()
+        return suspect.quality, suspect.file, suspect.annotation_id or 0, box
+
+    return sorted(suspects, key=key)

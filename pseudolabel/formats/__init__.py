@@ -1,1 +1,1 @@
-"""The only place that reads and writes annotation files."""
+"""Readers and writers of the files that stages exchange."""

@@ -1,4 +1,4 @@
-"""The section `export`: what is handed in, and in which form."""
+"""The section `export`: which predictions are written, and in which form."""
 
 from __future__ import annotations
 
@@ -7,27 +7,42 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pseudolabel.params.base import Above, Section, Some
+from pseudolabel.params.types import Allowed, Flag, PositiveFloat, Section, Size
+
+Models = Annotated[
+    Literal["champion", "folds"] | Annotated[list[Path], Field(min_length=1)],
+    Allowed("champion, folds, or a list of model folders"),
+]
+Columns = Annotated[
+    dict[str, str],
+    Field(min_length=1),
+    Allowed("{column: field, ...}, with at least one column"),
+]
 
 
 class Export(Section):
-    """Which models run over which images, and what is written of it.
+    """The submission files: which models predict which images, and what is written."""
 
-    `images` is a folder, or null for the images of `split`; `columns` has a field for each column
-    of the CSV.
-    """
-
-    models: Literal["champion", "folds"] | Annotated[list[Path], Field(min_length=1)]
+    models: Models
+    """Models that predict."""
     split: Literal["test", "val"]
-    images: Path | None
-    columns: Annotated[dict[str, str], Field(min_length=1)]
-    map_size: tuple[Some, Some] | None
-    max_weights_mb: Above | None
-    onnx: bool
+    """Split that is predicted and scored."""
+    images: Annotated[Path | None, Allowed("a folder, or null for the images of the split")]
+    """Folder of other images to predict."""
+    columns: Columns
+    """Columns of submission.csv."""
+    map_size: Annotated[Size | None, Allowed("[width, height], or null for each image's own")]
+    """Size of class maps in the CSV, pixels."""
+    max_weights_mb: PositiveFloat | None
+    """Limit for the weights of all models, MB."""
+    onnx: Flag
+    """Whether to write model.onnx."""
 
 
 class InstanceExport(Export):
-    """The same, with a table of shape measures, and a CSV that puts images in order."""
+    """The submission files: which models predict which images, and what is written."""
 
-    measures: bool
-    order: Path | None
+    measures: Flag
+    """Whether to measure the shapes of all masks."""
+    order: Annotated[Path | None, Allowed("a CSV file, or null for the order of the names")]
+    """CSV that puts the images in order."""

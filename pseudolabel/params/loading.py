@@ -1,73 +1,84 @@
-"""params.yaml with the task's defaults filled in, validated; all faults are told at once."""
+"""Read params.yaml and check it; all faults are reported together."""
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from pseudolabel.errors import ParamsError
-from pseudolabel.params.classification import ClassificationParams
-from pseudolabel.params.detection import ObjectParams
-from pseudolabel.params.instance import InstanceParams
-from pseudolabel.params.sections import Params
-from pseudolabel.params.semantic import SemanticParams
+from pseudolabel.core.errors import ParamsError, counted, short_repr
+from pseudolabel.params.common import Params
+from pseudolabel.params.faults import MOST_FAULTS, find_faults, printable
+from pseudolabel.params.keys import PARAMS_BY_TASK, closest_task
 
-DEFAULT = "default"
-"""As a value in params.yaml: whatever configs/<task>.yaml says, nothing where it is silent."""
+__all__ = ["PARAMS_BY_TASK", "load_params", "read_yaml", "validate", "with_values"]
 
-TASKS: dict[str, type[Params]] = {
-    "detection": ObjectParams,
-    "instance": InstanceParams,
-    "semantic": SemanticParams,
-    "classification": ClassificationParams,
-}
+_KEPT_FOR_ANOTHER_TASK = ("data", "prepare", "seed")
+"""Sections of params.yaml that fit every task."""
+_KINDS = {list: "list", str: "text", int: "number", float: "number"}
+_MOST_BYTES, _MOST_VALUES, _MOST_LEVELS = 1_000_000, 100_000, 20
 
 
 def load_params(path: Path = Path("params.yaml"), task: str | None = None) -> Params:
-    """Return the validated params.yaml, with the defaults of its task from configs/<task>.yaml.
+    """Return the validated params.yaml.
 
     Args:
-        path: of the file.
-        task: to be taken in place of the file's.
+        path: the file.
+        task: the task to use instead of the file's. If it is another one, the values of the file
+            do not fit: they come from presets/<task>.yaml beside the file, except for `data`,
+            `prepare` and `seed`.
 
     Raises:
-        ParamsError: a file is missing, is no YAML or breaks rules; the message lists all of them.
+        ParamsError: a file is missing, is not YAML, or has faults; the message lists all of them.
     """
     values = read_yaml(path)
-    values["task"] = task or values.get("task")
-    return validated(values, path, path.parent / "configs")
+    if task is not None and task != values.get("task"):
+        preset = path.parent / "presets" / f"{task}.yaml"
+        kept = {name: values[name] for name in _KEPT_FOR_ANOTHER_TASK if name in values}
+        values = read_yaml(preset) | kept
+    return validate(values, str(path))
 
 
-def validated(values: dict[str, Any], path: Path, configs: Path) -> Params:
-    """Return the values of a params.yaml with the defaults of their task, validated.
+def validate(values: Mapping[Any, Any], source: str) -> Params:
+    """Return the parameters that the values of a file make.
 
     Args:
-        values: what the file says.
-        path: the file, for messages.
-        configs: the folder with the defaults of each task.
+        values: the content of the file.
+        source: the file, for messages.
 
     Raises:
-        ParamsError: the values break rules; the message lists all of them.
+        ParamsError: the values have faults; the message lists all of them.
     """
     task = values.get("task")
-    if task not in TASKS:
-        raise ParamsError(f"{path}: task: expected one of {', '.join(TASKS)}, found {task!r}")
-    defaults = read_yaml(configs / f"{task}.yaml")
-    try:
-        return TASKS[task].model_validate(filled_in(values, defaults))
-    except ValidationError as error:
-        faults = "\n".join(f"  {describe(fault)}" for fault in error.errors())
-        raise ParamsError(f"{path} has {error.error_count()} faults:\n{faults}") from error
+    known = isinstance(task, str) and task in PARAMS_BY_TASK
+    closest = closest_task(values, task if known else None)
+    if not known:
+        faults = find_faults(values, str(closest))
+    elif _is_of_an_earlier_version(values):
+        raise ParamsError(
+            f"{source}: the value `default` is of an earlier version: "
+            f"run `python -m pseudolabel use {task}`"
+        )
+    elif closest is not None:
+        raise ParamsError(
+            f"{source}: task is {task}, but the other values are those of {closest}: "
+            f"run `python -m pseudolabel use {task}`"
+        )
+    else:
+        faults = find_faults(values, str(task))
+    _raise(faults, source)
+    return PARAMS_BY_TASK[str(task)].model_validate(values)
 
 
-def changed(params: Params, options: dict[str, Any]) -> Params:
-    """Return parameters with some of them changed, by dotted names as `train.learning_rate`.
+def with_values(params: Params, options: Mapping[str, Any]) -> Params:
+    """Return parameters with some of them changed, by dotted names such as `train.learning_rate`.
 
     Raises:
-        ParamsError: there is no such parameter, or the values break rules.
+        ParamsError: a name is unknown, or values have faults; the message lists all of them.
     """
     values = params.model_dump()
     for name, value in options.items():
@@ -76,49 +87,80 @@ def changed(params: Params, options: dict[str, Any]) -> Params:
         for key in path:
             section = section.get(key) if isinstance(section, dict) else None
         if not isinstance(section, dict) or last not in section:
-            raise ParamsError(f"{name}: expected a parameter, found none of that name")
+            raise ParamsError(f"{name}: expected the name of a parameter, found an unknown one")
         section[last] = value
-    try:
-        return type(params).model_validate(values)
-    except ValidationError as error:
-        faults = "\n".join(f"  {describe(fault)}" for fault in error.errors())
-        raise ParamsError(f"the parameters have {error.error_count()} faults:\n{faults}") from error
+    _raise(find_faults(values, params.task), "parameters")
+    return type(params).model_validate(values)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file.
+    """Return the mapping in a YAML file, as DVC reads it (YAML 1.2).
 
     Raises:
-        ParamsError: the file is missing or holds something else.
+        ParamsError: the file is missing, or has something else.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise ParamsError(f"{path}: expected a readable file, found {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path}: expected YAML, found {error}") from error
+    if len(content) > _MOST_BYTES:
+        raise ParamsError(f"{path}: expected at most {_MOST_BYTES:,} bytes, found {len(content):,}")
+    text = _decode(content, path)
+    try:
+        values = YAML(typ="safe").load(text)
+    except MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise ParamsError(
+            f"{path}: {line}not valid YAML: {printable(str(error.problem))}"
+        ) from error
+    except (YAMLError, ValueError) as error:
+        raise ParamsError(f"{path}: not valid YAML: {short_repr(str(error))}") from error
+    except RecursionError as error:
+        raise ParamsError(f"{path}: not valid YAML: too many levels") from error
     if not isinstance(values, dict):
-        raise ParamsError(f"{path}: expected sections, found {type(values).__name__}")
+        found = "nothing" if values is None else f"a {_KINDS.get(type(values), 'value')}"
+        raise ParamsError(f"{path}: expected sections, found {found}")
+    _refuse_huge(values, path)
     return values
 
 
-def filled_in(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Return the values, `default` replaced by the task's own or left out where it has none."""
-    filled: dict[str, Any] = {}
-    for name, value in values.items():
-        own = defaults.get(name)
-        if isinstance(value, dict):
-            filled[name] = filled_in(value, own if isinstance(own, dict) else {})
-        elif value != DEFAULT:
-            filled[name] = value
-        elif own is not None or name in defaults:
-            filled[name] = own
-    return filled
+def _decode(content: bytes, path: Path) -> str:
+    """Return the text of a file; raise if it is not in UTF-8."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:2]:
+        raise ParamsError(f"{path}: expected a text in UTF-8, found UTF-16 or no text")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ParamsError(
+            f"{path}: line {line}: expected a text in UTF-8, found another encoding, such as "
+            "Latin-1, or no text"
+        ) from error
 
 
-def describe(fault: Any) -> str:
-    """Return one of pydantic's faults as `section.key: what is wrong, found value`."""
-    key = ".".join(str(part) for part in fault["loc"]) or "as a whole"
-    message = fault["msg"].removeprefix("Value error, ")
-    found = "" if fault["type"] in ("missing", "value_error") else f", found {fault['input']!r}"
-    return f"{key}: {message}{found}"
+def _refuse_huge(values: Any, path: Path) -> None:
+    """Raise if values are too many, or nested too deep; aliases count as often as they are used."""
+    level, count = [values], 0
+    for _ in range(_MOST_LEVELS):
+        deeper = []
+        for group in level:
+            children = group.values() if isinstance(group, dict) else group
+            count += len(children)
+            if count > _MOST_VALUES:
+                raise ParamsError(f"{path}: expected at most {_MOST_VALUES:,} values, found more")
+            deeper += [child for child in children if isinstance(child, dict | list | set)]
+        level = deeper
+    if level:
+        raise ParamsError(f"{path}: expected at most {_MOST_LEVELS} levels, found more")
+
+
+def _is_of_an_earlier_version(values: Mapping[Any, Any]) -> bool:
+    sections = [section for section in values.values() if isinstance(section, Mapping)]
+    return sum(value == "default" for section in sections for value in section.values()) > 3
+
+
+def _raise(faults: list[str], source: str) -> None:
+    if faults:
+        count = counted(len(faults), "fault")
+        count += " or more" * (len(faults) >= MOST_FAULTS)
+        raise ParamsError("\n".join([f"{source} has {count}:", *(f"  {line}" for line in faults)]))

@@ -1,75 +1,101 @@
-"""The section `tune`: which parameters are searched, within which bounds, and for how long."""
+"""The section `tune`: which parameters the search tries, within which bounds, and how often."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from pseudolabel.params.base import Section, Some, Within
+from pseudolabel.params.types import (
+    Allowed,
+    Flag,
+    Number,
+    OpenShare,
+    Positive,
+    PositiveShare,
+    Rule,
+    Section,
+    WholeNumber,
+)
 
-SEARCHED = ("train.", "model.")
-"""How the names of parameters of training begin."""
-Share = Annotated[float, Field(gt=0, le=1)]
+_SEARCHED = ("train.", "model.")
+"""Sections whose parameters can be searched."""
+Bounds = Annotated[
+    tuple[OpenShare, OpenShare], Allowed("[low, high], two numbers above 0 and below 1")
+]
 
 
 class Range(Section):
-    """A parameter between two bounds: a whole number where both are; evenly, or by magnitude."""
+    """A parameter between two bounds: a whole number if both bounds are.
+
+    Attributes:
+        log: whether to search orders of magnitude evenly.
+    """
 
     name: str
-    low: int | float
-    high: int | float
-    log: bool = False
-
-    @model_validator(mode="after")
-    def bounds_fit(self) -> Range:
-        """Refuse bounds with nothing between them, and magnitudes of what has none."""
-        if self.low >= self.high:
-            raise ValueError(f"{self.name}: low must be below high ({self.high})")
-        if self.log and self.low <= 0:
-            raise ValueError(f"{self.name}: low must be above 0 where log is true")
-        return self
+    low: WholeNumber | Number
+    high: WholeNumber | Number
+    log: Flag = False
 
 
 class Choice(Section):
-    """A parameter that is one of some values, of any form."""
+    """A parameter that takes one of several values of any form."""
 
     name: str
     choices: Annotated[list[Any], Field(min_length=2)]
 
 
+Parameters = Annotated[
+    list[Range | Choice],
+    Field(min_length=1),
+    Allowed("a list of {name, low, high} with an optional log, or {name, choices}"),
+]
+
+
 class Tune(Section):
-    """The search over parameters of training: each trial trains on the same share of gold."""
+    """The search for better parameters: each trial trains on the same part of gold."""
 
-    trials: Some
-    share: Share
-    parameters: Annotated[list[Range | Choice], Field(min_length=1)]
+    trials: Positive
+    """Trainings to try."""
+    share: PositiveShare
+    """Share of gold that each trial trains on."""
+    parameters: Parameters
+    """Parameters of train and model to search."""
 
-    @model_validator(mode="after")
-    def of_training_and_once(self) -> Tune:
-        """Refuse a parameter that is none of training, or is searched twice."""
-        names = [it.name for it in self.parameters]
+    def broken_rules(self) -> Iterator[Rule]:
+        """Require known sections, each parameter once, and bounds with a range between them."""
+        names = [parameter.name for parameter in self.parameters]
         for name in names:
-            if not name.startswith(SEARCHED):
-                raise ValueError(f"parameters: expected those of train and model, found {name}")
-        for name in sorted({it for it in names if names.count(it) > 1}):
-            raise ValueError(f"parameters: expected each once, found {name} more than once")
-        return self
+            if not name.startswith(_SEARCHED):
+                yield Rule("parameters", "parameters of train and model only", name)
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Rule("parameters", "each parameter once", name)
+        for number, parameter in enumerate(self.parameters):
+            if not isinstance(parameter, Range):
+                continue
+            key = f"parameters[{number}].low"
+            if parameter.low >= parameter.high:
+                yield Rule(key, f"a number below high ({parameter.high})", parameter.low)
+            if parameter.log and parameter.low <= 0:
+                yield Rule(key, "a number above 0 with log: true", parameter.low)
 
 
 class ObjectTune(Tune):
-    """The same, and the search over the thresholds that objects are given out at, low to high."""
+    """The search for better parameters: each trial trains on the same part of gold."""
 
-    inference_trials: Some
+    inference_trials: Positive
+    """Pairs of inference thresholds to try."""
     inference_measure: Literal["f1", "mAP", "mAP_50", "mAP_75"]
-    score: tuple[Within, Within]
-    nms_iou: tuple[Within, Within]
+    """Metric that the thresholds maximise."""
+    score: Bounds
+    """Range of evaluate.score_floor."""
+    nms_iou: Bounds
+    """Range of evaluate.nms_iou."""
 
-    @model_validator(mode="after")
-    def bounds_rise(self) -> ObjectTune:
-        """Refuse bounds of a threshold with nothing between them."""
-        for name in ("score", "nms_iou"):
-            low, high = getattr(self, name)
-            if low >= high:
-                raise ValueError(f"{name}: the first must be below the second ({high:g})")
-        return self
+    def broken_rules(self) -> Iterator[Rule]:
+        """Require rising bounds, too."""
+        yield from super().broken_rules()
+        for key, bounds in (("score", self.score), ("nms_iou", self.nms_iou)):
+            if bounds[0] >= bounds[1]:
+                yield Rule(key, "the first number below the second", list(bounds))

@@ -1,4 +1,4 @@
-"""The lift benchmark on a tiny sample: every arm is trained once, and what is there stays."""
+"""The lift benchmark on a tiny sample: every arm is trained once."""
 
 import csv
 import subprocess
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.lift_table import by_arm, intervals, read_results
-from pseudolabel.engines.checkpoints import load_weights
-from pseudolabel.params.sections import Sample
-from pseudolabel.tasks import TASKS
+from pseudolabel.models.checkpoints import load_weights
+from pseudolabel.params.common import Sample
+from pseudolabel.raw.sample import SAMPLES
 
 pytestmark = pytest.mark.slow
 
@@ -44,35 +44,36 @@ def run_lift(folder, *more):
     return [line for line in done.stdout.splitlines() if line.startswith("raw,")]
 
 
-def rows_of(folder):
+def read_rows(folder):
     with (folder / "lift.csv").open() as file:
         return [
             (row["arm"], int(row["round"]), row["val"], row["test"]) for row in csv.DictReader(file)
         ]
 
 
-def costs_of(folder):
+def read_costs(folder):
     with (folder / "lift.csv").open() as file:
         rows = list(csv.DictReader(file))
     return [(row["arm"], row["round"], row["seconds"], row["peak_mb"]) for row in rows]
 
 
-def test_all_arms_are_measured_once_and_test_only_when_it_is_asked_for(tmp_path):
-    TASKS["detection"].write_sample(tmp_path / "raw", TINY)
+def test_all_arms_are_trained_once_and_scored_on_test_on_request(tmp_path):
+    SAMPLES["detection"](tmp_path / "raw", TINY)
     assert len(run_lift(tmp_path, "--val-only", "--arms", "gold", "loop")) == 4
-    assert [row[3] for row in rows_of(tmp_path)] == [""] * 4
-    models = {it: it.stat().st_mtime_ns for it in (tmp_path / "work").rglob("model/weights.pth")}
-    costs = costs_of(tmp_path)
+    assert [row[3] for row in read_rows(tmp_path)] == [""] * 4
+    paths = (tmp_path / "work").rglob("model/weights.pth")
+    models = {path: path.stat().st_mtime_ns for path in paths}
+    costs = read_costs(tmp_path)
     (tmp_path / "lift.csv").unlink()
     run_lift(tmp_path)
-    rows = rows_of(tmp_path)
+    rows = read_rows(tmp_path)
     expected = [("gold", 0), ("loop", 1), ("loop", 2), ("loop", 3)]
     expected += [("oracle", 0), ("gold_long", 0), ("soft_teacher", 0)]
     assert [row[:2] for row in rows] == expected
     assert all(0 <= float(score) <= 1 for row in rows for score in row[2:])
-    # Looking at test judged the models that were there, and trained none again; costs stay.
-    assert costs_of(tmp_path)[:4] == costs
-    assert all(path.stat().st_mtime_ns == then for path, then in models.items())
+    # The models are scored on test, but not trained again. The costs stay unchanged.
+    assert read_costs(tmp_path)[:4] == costs
+    assert all(path.stat().st_mtime_ns == time for path, time in models.items())
     assert run_lift(tmp_path) == []
     arms = by_arm(read_results(tmp_path / "lift.csv"))
     gains = {row["over"]: row for row in intervals("raw", arms, tmp_path / "work")}
@@ -80,13 +81,13 @@ def test_all_arms_are_measured_once_and_test_only_when_it_is_asked_for(tmp_path)
     assert all(row["low"] <= row["high"] for row in gains.values())
 
 
-def test_detectors_of_two_stages_are_trained_by_soft_teacher_itself(tmp_path):
-    TASKS["detection"].write_sample(tmp_path / "raw", TINY)
+def test_two_stage_detectors_are_trained_with_the_class_soft_teacher(tmp_path):
+    SAMPLES["detection"](tmp_path / "raw", TINY)
     config = "mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py"
     more = ["--set", "model.config", config, "--arms", "gold", "soft_teacher"]
     short = ["--set", "train.iterations", "2", "--set", "train.warmup_iterations", "0"]
-    # At the usual rate, two steps leave a ResNet-50 from nothing without a single proposal, which
-    # SoftTeacher does not provide for.
+    # With the usual rate and random weights, a ResNet-50 has no proposals after two steps, and
+    # SoftTeacher fails without proposals.
     short += ["--set", "train.learning_rate", "0.0001"]
     rows = run_lift(tmp_path, *more, *short)
     assert [row.split(",")[2] for row in rows] == ["gold", "soft_teacher"]

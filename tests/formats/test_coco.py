@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pseudolabel.errors import DataError
-from pseudolabel.formats.coco import read_coco, write_coco
-from pseudolabel.records import Annotations, Dataset
+from pseudolabel.core.errors import DataError
+from pseudolabel.core.records import Annotations, Dataset
+from pseudolabel.formats.coco_annotations import Contract
+from pseudolabel.formats.coco_reader import parse_coco, read_coco
+from pseudolabel.formats.coco_writer import write_coco
 from tests import builders
 
 
-def test_gold_survives_a_round_trip(tmp_path):
+def test_gold_is_the_same_after_writing_and_reading(tmp_path):
     before = builders.dataset(5)
     write_coco(tmp_path / "gold.json", before)
     after = read_coco(tmp_path / "gold.json")
@@ -23,10 +25,10 @@ def test_gold_survives_a_round_trip(tmp_path):
 
 @settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(0, 30))
-def test_silver_keeps_its_provenance(tmp_path_factory, seed, count):
+def test_silver_keeps_its_source_round_and_teacher(tmp_path_factory, seed, count):
     path = tmp_path_factory.mktemp("coco") / "silver.json"
     found = builders.random_predictions(np.random.default_rng(seed), count, 6)
-    # What is written has two decimals, so that equal labels are equal bytes.
+    # The file has two decimals, so that equal labels give equal bytes.
     found = Annotations.predicted(
         found.image_ids,
         found.category_ids,
@@ -48,7 +50,7 @@ def test_silver_keeps_its_provenance(tmp_path_factory, seed, count):
     assert provenance == ({("silver", 3, "abc")} if count else set())
 
 
-def test_a_missing_area_is_the_box_and_rounding_overhang_is_clipped(tmp_path):
+def test_a_missing_area_is_computed_and_a_small_overhang_is_clipped(tmp_path):
     content = builders.coco(["a.png"])
     content["annotations"][0]["bbox"] = [-0.5, 3, 20, 27.5]
     builders.write_json(tmp_path / "gold.json", content)
@@ -68,12 +70,12 @@ FAULTS = [
     (
         "duplicate image id",
         lambda c: change(c, "images", id=2),
-        "image id 2: expected an id of its own, found a duplicate id",
+        "image id 2: expected a unique id, found a duplicate id",
     ),
     (
         "duplicate annotation id",
         lambda c: change(c, "annotations", id=2),
-        "annotation id 2: expected an id of its own, found a duplicate id",
+        "annotation id 2: expected a unique id, found a duplicate id",
     ),
     (
         "an id that is no number",
@@ -118,7 +120,7 @@ FAULTS = [
     (
         "one file twice",
         lambda c: change(c, "images", file_name="b.png"),
-        "image id 2: expected a file of its own, found 'b.png' again",
+        "image id 2: expected a unique file, found 'b.png' again",
     ),
     (
         "no width",
@@ -128,13 +130,15 @@ FAULTS = [
     (
         "one class twice",
         lambda c: change(c, "categories", name="rod"),
-        "category id 2: expected a name of its own, found 'rod' again",
+        "category id 2: expected a unique name, found 'rod' again",
     ),
 ]
 
 
-@pytest.mark.parametrize(("spoil", "message"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS])
-def test_each_fault_is_told_with_what_was_expected(tmp_path, spoil, message):
+@pytest.mark.parametrize(
+    ("spoil", "message"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS]
+)
+def test_each_fault_has_its_message(tmp_path, spoil, message):
     content = builders.coco(["a.png", "b.png"])
     spoil(content)
     builders.write_json(tmp_path / "gold.json", content)
@@ -143,19 +147,56 @@ def test_each_fault_is_told_with_what_was_expected(tmp_path, spoil, message):
     assert f"gold.json: {message}" in {str(fault) for fault in caught.value.faults}
 
 
-def test_all_faults_are_told_at_once(tmp_path):
+def test_all_faults_are_reported_together(tmp_path):
     content = builders.coco(["a.png", "b.png", "c.png"])
     content["annotations"][0]["category_id"] = 9
     content["annotations"][1]["bbox"] = [0, 0, -1, 5]
     content["images"][2]["width"] = 0
     builders.write_json(tmp_path / "gold.json", content)
-    with pytest.raises(DataError, match="4 faults in the data") as caught:
+    with pytest.raises(DataError, match="3 faults in the data") as caught:
         read_coco(tmp_path / "gold.json")
-    assert len(caught.value.faults) == 4
+    assert len(caught.value.faults) == 3
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"images": NaN}', b"[" * 5000, b"\xff"])
-def test_what_is_no_coco_is_refused(tmp_path, content):
+def test_a_file_that_is_no_coco_is_refused(tmp_path, content):
     (tmp_path / "gold.json").write_bytes(content)
     with pytest.raises(DataError, match="gold.json"):
+        read_coco(tmp_path / "gold.json")
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "change"),
+    [
+        ("images", "image_id", {"width": 40.0}),
+        ("images", "image_id", {"file_name": None}),
+        ("images", "image_id", {"id": "1"}),
+        ("images", "image_id", {"id": 1.0}),
+        ("categories", "category_id", {"name": None}),
+        ("categories", "category_id", {"id": "1"}),
+    ],
+)
+def test_labels_of_an_image_or_category_with_a_fault_are_no_faults(tmp_path, table, key, change):
+    content = builders.coco(["a.png", "b.png"])
+    for row in content["annotations"]:
+        row[key] = 1
+    content[table][0] |= change
+    path = tmp_path / "gold.json"
+    for written in {1, change.get("id", 1)}:
+        content["annotations"][0][key] = written
+        builders.write_json(path, content)
+        dataset, faults = parse_coco(path, Contract.BOX)
+        assert (len(faults), len(dataset.annotations)) == (1, 0)
+    for wrong in (9, "9", [1], None, {"a": 1}):
+        content["annotations"][0][key] = wrong
+        builders.write_json(path, content)
+        _, faults = parse_coco(path, Contract.BOX)
+        assert [fault.record for fault in faults[1:]] == ["annotation id 1"]
+
+
+def test_an_image_id_as_text_is_a_fault_beside_a_sound_image(tmp_path):
+    content = builders.coco(["a.png"])
+    content["annotations"][0]["image_id"] = "1"
+    builders.write_json(tmp_path / "gold.json", content)
+    with pytest.raises(DataError, match="an `image_id` of the images, found '1'"):
         read_coco(tmp_path / "gold.json")

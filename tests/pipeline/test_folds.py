@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from pseudolabel.formats.coco import FILE, read_coco
+from pseudolabel.formats.split_folder import SplitFolder
 
 pytestmark = pytest.mark.slow
 task = pytest.fixture(scope="module")(lambda: "classification")
@@ -34,33 +34,33 @@ def wait_for_queue(repository):
             return next(row.split()[0] for row in rows if "Success" in row)
 
 
-def test_collecting_before_any_fold_was_trained_says_what_to_do(repository):
-    said = repository.run(*COLLECT, fails=True)
-    assert "error: expected one experiment for each of the folds, found none: run them by" in said
+def test_collecting_without_folds_names_the_command(repository):
+    output = repository.run(*COLLECT, fails=True)
+    assert "error: expected one experiment per fold, found none: run the folds with" in output
 
 
 def test_the_champions_of_queued_folds_are_collected(queued):
-    said = queued.run(*COLLECT)
-    assert [line.split(":")[0] for line in said.splitlines()] == ["fold 0", "fold 1"]
+    output = queued.run(*COLLECT)
+    assert [line.split(":")[0] for line in output.splitlines()] == ["fold 0", "fold 1"]
     held_out = [
-        set(read_coco(queued.folder / f"folds/models/{fold}/held_out" / FILE).images.file_names)
+        set(SplitFolder(queued.folder / f"folds/models/{fold}/held_out").read().images.file_names)
         for fold in (0, 1)
     ]
-    # The sample has a val of its own, so that the folds share out all of gold.
+    # The sample has its own val, so that the folds together are all of gold.
     assert not held_out[0] & held_out[1]
     assert len(held_out[0] | held_out[1]) == 24
 
 
-def test_an_unknown_experiment_is_told(queued):
-    said = queued.run(*COLLECT, "no-such", fails=True)
-    assert "error: expected experiments of this commit" in said
-    assert "found no-such" in said
+def test_an_unknown_experiment_is_a_fault(queued):
+    output = queued.run(*COLLECT, "no-such", fails=True)
+    assert "error: expected experiments of the current commit" in output
+    assert "found no-such" in output
 
 
-def test_gold_is_labelled_by_the_fold_that_did_not_see_it_and_audited(queued):
-    # The sample comes out of DVC's cache: the experiments have made it.
-    assert queued.stages("dvc", "repro", "folds/dvc.yaml") == ["cross_fit", "audit"]
-    gold = read_coco(queued.folder / "folds/predictions/gold" / FILE)
+def test_gold_is_audited_by_models_that_did_not_see_it(queued):
+    # The sample comes from DVC's cache: the experiments have written it.
+    assert queued.stages("dvc", "repro", "extras/dvc.yaml:audit") == ["cross_fit", "audit"]
+    gold = SplitFolder(queued.folder / "folds/predictions/gold").read()
     assert len(gold.images) == 24
     with (queued.folder / "folds/audit/suspects.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -79,12 +79,12 @@ def test_all_folds_label_the_pool_together(queued):
     assert teacher["weights"] not in teacher["weights_of_each"]
 
 
-def test_folds_that_saw_val_may_not_label(queued):
+def test_folds_trained_on_val_must_not_label(queued):
     path = queued.folder / "folds/models/0/champion/training.json"
     record = json.loads(path.read_bytes())
-    val = json.loads(queued.read(f"data/prepared/val/{FILE}"))
+    val = json.loads(queued.read("data/prepared/val/coco.json"))
     record["images"].append(val["images"][0]["hash"])
     path.write_text(json.dumps(record))
     options = ["-S", "pseudo_label.teachers=folds", "-S", "round=1"]
-    said = queued.run("dvc", "exp", "run", *options, fails=True)
-    assert "folds/models/0/champion: expected a model that has not seen val" in said
+    output = queued.run("dvc", "exp", "run", *options, fails=True)
+    assert "folds/models/0/champion: expected a model that was not trained on val" in output

@@ -1,4 +1,4 @@
-"""The four presets, end to end: their model families and steps on tiny data of their shape."""
+"""The four presets, end to end: their model families and stages on tiny data of their shape."""
 
 import json
 import shutil
@@ -7,20 +7,20 @@ import pytest
 import yaml
 
 from tests.few_regions import with_few_regions
-from tests.pipeline.conftest import copy_of_project, round_stages
+from tests.pipeline.conftest import TEACHER_STAGES, copy_of_project, round_stages
 
 pytestmark = pytest.mark.slow
 
 SCHEDULE = {"iterations": 3, "warmup_iterations": 0, "checkpoint_every": 100}
 OBJECTS = {"batch_size": 4, "score_floor": 0.0001}
-# What a CPU can do in a minute: the smallest member of each family, little images, a few steps, and
-# filters through which models pass that learnt nothing.
+# What a CPU can do in a minute: the smallest model of each family, small images, a few steps, and
+# filters that let models pass which have learned nothing.
 SMALL = {
     "livestock": {
         "classes": 2,
         "model": {"config": "mmdet::yolox/yolox_tiny_8xb8-300e_coco.py", "image_size": [96, 64]},
         "header": "file,class,score,x1,y1,x2,y2",
-        # Silver of one class alone stops the pipeline: something has to be learnt.
+        # Silver of a single class stops the pipeline: the model has to learn something.
         "train": SCHEDULE
         | {"batch_size": 2, "iterations": 60, "warmup_iterations": 5, "ema_momentum": None},
         "pseudo_label": OBJECTS | {"shard_images": 4},
@@ -65,8 +65,8 @@ SMALL = {
             "config": "mmpretrain::efficientnet/efficientnet-b0_8xb32_in1k.py",
             "image_size": [64, 64],
         },
-        # Its batch normalisation takes a hundred steps to see what images are like; before, all get
-        # one class, which stops the pipeline.
+        # Batch normalisation needs a hundred steps; before that, all images get one class, which
+        # stops the pipeline.
         "train": SCHEDULE
         | {"batch_size": 4, "iterations": 160, "ema_momentum": None, "cutmix": 0.0},
         "filter": {"score": 0.0},
@@ -76,17 +76,19 @@ SAMPLE = {"gold": 20, "val": 4, "test": 4, "pool": 8, "width": 96, "height": 80}
 
 
 def with_classes(root, count):
-    """Give a raw root so many classes: labels of those beyond it go to the others in turn."""
+    """Give a raw root a number of classes: labels of further classes go to these in turn."""
     for path in root.glob("*.json"):
         content = json.loads(path.read_text())
         kept = content["categories"][:count]
-        ids = [it["id"] for it in kept]
+        ids = [category["id"] for category in kept]
         for number, row in enumerate(content["annotations"]):
             if row["category_id"] not in ids:
                 row["category_id"] = ids[number % len(ids)]
         first = max(ids) + 1
         more = range(first, first + count - len(kept))
-        content["categories"] = kept + [{"id": it, "name": f"class {it}"} for it in more]
+        content["categories"] = kept + [
+            {"id": number, "name": f"class {number}"} for number in more
+        ]
         path.write_text(json.dumps(content))
 
 
@@ -97,17 +99,19 @@ def shrunk(values, small):
     sizes = {"Mosaic": {"img_scale": [96, 64]}, "RandomAffine": {"border": [-48, -32]}}
     sizes |= {"RandomChoiceResize": {"scales": [[64, 64], [80, 64]]}}
     section = values["train"]
-    section["augmentations"] = [it | sizes.get(it["type"], {}) for it in section["augmentations"]]
+    section["augmentations"] = [
+        transform | sizes.get(transform["type"], {}) for transform in section["augmentations"]
+    ]
     values["sample"] = SAMPLE | {"seed": 0}
     values["prepare"]["duplicate_distance"] = None
     return values
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_preset_runs_from_the_labels_to_what_is_handed_in(tmp_path, name):
+def test_a_preset_runs_from_labels_to_submission(tmp_path, name):
     repository = copy_of_project(tmp_path, "detection")
-    said = repository.run("python", "-m", "pseudolabel", "use", f"presets/{name}.yaml")
-    assert said.startswith("params.yaml: ")
+    output = repository.run("python", "-m", "pseudolabel", "use", name)
+    assert output.startswith("params.yaml: ")
     small = dict(SMALL[name])
     classes, header = small.pop("classes"), small.pop("header")
     if name == "particles":
@@ -117,14 +121,14 @@ def test_a_preset_runs_from_the_labels_to_what_is_handed_in(tmp_path, name):
     path = tmp_path / "params.yaml"
     values = shrunk(yaml.safe_load(path.read_text()), small) | {"round": 1}
     path.write_text(yaml.safe_dump(values, sort_keys=False))
-    repository.run("dvc", "repro", "data/dvc.yaml")
+    repository.run("dvc", "repro", "extras/dvc.yaml:sample")
     shutil.copytree(tmp_path / "data" / "sample", tmp_path / "my_data")
     with_classes(tmp_path / "my_data", classes)
     values["data"]["root"] = "my_data"
     path.write_text(yaml.safe_dump(values, sort_keys=False))
     ran = repository.stages("dvc", "repro")
-    assert ran == ["prepare", "train@0", "evaluate@0", *round_stages(1), "compare"]
-    assert repository.stages("dvc", "repro", "export/dvc.yaml") == ["export"]
+    assert ran == ["prepare", *TEACHER_STAGES, *round_stages(1), "compare"]
+    assert repository.stages("dvc", "repro", "extras/dvc.yaml:export") == ["export"]
     config = json.loads((tmp_path / "rounds/1/champion/config.json").read_text())
     assert len(config["categories"]) == classes
     lines = (tmp_path / "export/results/submission.csv").read_text().splitlines()

@@ -3,14 +3,43 @@
 The tests of this module share one repository and run in order.
 """
 
+import csv
+import io
 import json
+import random
 import time
 
 import pytest
 
-from tests.pipeline.conftest import copy_of_project, round_stages
+from tests.pipeline.campaign.kills import Campaign, fingerprint
+from tests.pipeline.conftest import TEACHER_STAGES, copy_of_project, round_stages
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_committed")]
+
+TRAIN = {"train_teacher", "train@1", "train@2"}
+LABEL = {"pseudo_label@1", "pseudo_label@2"}
+FILTER = {"filter@1", "filter@2"}
+MERGE = {"merge@1", "merge@2"}
+EVALUATE = {"evaluate_teacher", "evaluate@1", "evaluate@2"}
+ALL = {"prepare", "sample", "compare"} | TRAIN | LABEL | FILTER | MERGE | EVALUATE
+# One file of each package, and the stages that depend on it.
+TOUCHED = {
+    "core/boxes.py": ALL,
+    "params/filter.py": set(),
+    "formats/shards.py": ALL,
+    "pages/html.py": {"prepare"},
+    "raw/repair.py": {"prepare", "sample"},
+    "splits/stratify.py": {"prepare"},
+    "models/configs.py": TRAIN | LABEL | EVALUATE,
+    "training/augmentations.py": TRAIN,
+    "predictions/ensemble.py": LABEL | EVALUATE,
+    "silver/thresholds.py": FILTER | MERGE,
+    "evaluation/bootstrap.py": EVALUATE | {"compare"},
+    "export/submission.py": set(),
+    "audit/objects.py": set(),
+    "search/study.py": set(),
+    "cli/check.py": set(),
+}
 
 
 def experiments(repository):
@@ -21,10 +50,12 @@ def experiments(repository):
 def test_round_2_runs_rounds_0_to_2(at_round_2):
     assert sorted(at_round_2.first[:2]) == ["prepare", "sample"]
     ran = at_round_2.first[2:]
-    assert ran == ["train@0", "evaluate@0", *round_stages(1), *round_stages(2), "compare"]
+    assert ran == [*TEACHER_STAGES, *round_stages(1), *round_stages(2), "compare"]
     metrics = json.loads(at_round_2.read("metrics.json"))
     names = {"round", "best_round", "lift.val.mAP", "lift.test.mAP"}
-    names |= {f"{split}.{it}" for split in ("val", "test") for it in ("mAP", "mAP_50", "mAP_75")}
+    names |= {
+        f"{split}.{name}" for split in ("val", "test") for name in ("mAP", "mAP_50", "mAP_75")
+    }
     names |= {"gain", "gain.low", "gain.high", "silver.agreement"}
     assert set(metrics) == names | {"iterations", "silver.images", "silver.annotations"}
     assert metrics["iterations"] in (80, 120)
@@ -33,17 +64,70 @@ def test_round_2_runs_rounds_0_to_2(at_round_2):
     assert b"| round | val mAP |" in at_round_2.read("report/rounds.md")
 
 
-def test_a_second_repro_runs_nothing_in_under_three_seconds(at_round_2):
-    start = time.monotonic()
+def test_a_second_repro_runs_nothing(at_round_2):
     assert at_round_2.stages("dvc", "repro") == []
-    # The promise is 3 s on an idle machine; a busy one must not fail the test.
-    assert time.monotonic() - start < 10
 
 
-def test_git_sees_only_what_is_to_be_committed(at_round_2):
+def test_git_tracks_lock_files_and_metrics_only(at_round_2):
     tracked = at_round_2.run("git", "show", "--stat=200", "--format=", "HEAD")
     changed = {line.split("|")[0].strip() for line in tracked.splitlines() if "|" in line}
-    assert changed == {"data/dvc.lock", "dvc.lock", "metrics.json", "rounds/dvc.lock"}
+    assert changed == {"extras/dvc.lock", "dvc.lock", "metrics.json", "rounds/dvc.lock"}
+
+
+def changed_stages(repository, path):
+    """The stages of rounds 0 to 2 that `dvc status` lists with a changed dependency."""
+    status = json.loads(repository.run("dvc", "status", "--json"))
+    changed = set()
+    for name, changes in status.items():
+        deps = [item.get("changed deps", {}) for item in changes if isinstance(item, dict)]
+        if any(path in group for group in deps):
+            changed.add(name.split(":")[-1])
+    return changed
+
+
+def test_a_touched_file_reruns_the_stages_that_depend_on_its_package(at_round_2):
+    ran, found = {*at_round_2.first, "sample"}, {}
+    for path in TOUCHED:
+        file = at_round_2.folder / "pseudolabel" / path
+        content = file.read_text()
+        file.write_text(content + "\n# Touched.\n")
+        found[path] = changed_stages(at_round_2, f"pseudolabel/{path.split('/')[0]}") & ran
+        file.write_text(content)
+    assert found == TOUCHED
+
+
+def test_a_changed_filter_labels_and_trains_nothing_again(at_round_2):
+    file = at_round_2.folder / "pseudolabel" / "silver" / "alarms.py"
+    file.write_text(file.read_text() + "\n# Touched.\n")
+    # The same code writes the same silver: DVC stops there.
+    assert at_round_2.stages("dvc", "repro") == ["filter@1", "merge@1", "filter@2", "merge@2"]
+
+
+def columns_of_experiments(project, *options):
+    table = project.run("dvc", "exp", "show", "--csv", *options)
+    return next(csv.reader(io.StringIO(table[table.index("Experiment,") :])))
+
+
+def test_the_table_of_experiments_has_few_columns(at_round_2):
+    columns = columns_of_experiments(at_round_2)
+    # A column for each parameter, package, stage and folder of a round.
+    assert len(columns) <= 215
+    assert len(columns) == len(set(columns))
+    code = [name for name in columns if name.startswith(("pseudolabel/", "stages/"))]
+    assert all(name.count("/") == 1 for name in code)
+    assert all(name.startswith("stages/") for name in columns if name.endswith(".py"))
+    assert len(columns_of_experiments(at_round_2, "--drop", ".*/")) <= 130
+
+
+def test_a_loop_that_is_killed_again_and_again_ends_with_the_same_bytes(at_round_2, tmp_path):
+    expected = fingerprint(at_round_2.folder)
+    assert "rounds/2/model/weights.pth" in expected
+    (tmp_path / "broken").mkdir()
+    broken = copy_of_project(tmp_path / "broken")
+    campaign = Campaign(broken.folder, kills=4, numbers=random.Random(0))
+    campaign.run(expected)
+    assert campaign.faults == []
+    assert campaign.kills_done >= 4
 
 
 def test_another_round_runs_its_own_stages_and_no_other(at_round_2):
@@ -54,7 +138,7 @@ def test_another_round_runs_its_own_stages_and_no_other(at_round_2):
     assert (diff["round"]["old"], diff["round"]["new"]) == (2, 3)
 
 
-def test_another_threshold_labels_nothing_anew_and_the_old_one_is_restored(at_round_2):
+def test_another_threshold_does_not_label_the_pool_again(at_round_2):
     metrics = at_round_2.read("metrics.json")
     ran = at_round_2.stages("dvc", "exp", "run", "-S", "round=1", "-S", "filter.score=0.02")
     assert ran == ["filter@1", "merge@1", "train@1", "evaluate@1", "compare"]
@@ -62,12 +146,12 @@ def test_another_threshold_labels_nothing_anew_and_the_old_one_is_restored(at_ro
     assert at_round_2.read("metrics.json") == metrics
 
 
-def test_an_experiment_in_a_folder_of_its_own(at_round_2):
+def test_an_experiment_in_a_temporary_folder(at_round_2):
     before = at_round_2.read("params.yaml")
     output = at_round_2.run("dvc", "exp", "run", "--temp", "--name", "aside", "-S", "round=1")
     assert "Ran experiment(s): aside" in output
     assert at_round_2.read("params.yaml") == before
-    (experiment,) = [it for it in experiments(at_round_2) if it["revs"][0]["name"] == "aside"]
+    (experiment,) = [row for row in experiments(at_round_2) if row["revs"][0]["name"] == "aside"]
     assert experiment["revs"][0]["data"]["metrics"]["metrics.json"]["data"]["round"] == 1
 
 
@@ -80,7 +164,7 @@ def test_queued_experiments(at_round_2):
         assert "Failed" not in status, at_round_2.run("dvc", "queue", "logs", "queued")
         assert time.monotonic() < end, status
         time.sleep(1)
-    assert "queued" in {it["revs"][0]["name"] for it in experiments(at_round_2)}
+    assert "queued" in {row["revs"][0]["name"] for row in experiments(at_round_2)}
 
 
 def test_push_and_pull_into_a_second_clone(at_round_2, tmp_path):
@@ -95,37 +179,27 @@ def test_push_and_pull_into_a_second_clone(at_round_2, tmp_path):
     assert clone.stages("dvc", "repro") == []
 
 
-def test_the_pipeline_twice_from_nothing_gives_the_same_bytes(at_round_2, tmp_path_factory):
-    again = copy_of_project(tmp_path_factory.mktemp("again"))
-    again.run("dvc", "repro", "rounds/dvc.yaml:evaluate@1")
-    same = ["1/evaluation/history.json", "1/model/weights.pth", "1/silver/shard-000000.parquet"]
-    same += ["1/merged/gold/coco.json", "1/merged/silver/coco.json"]
-    for name in same:
-        assert again.read(f"rounds/{name}") == at_round_2.read(f"rounds/{name}"), name
-
-
 def test_a_fault_in_the_data_stops_with_a_plain_message(at_round_2, tmp_path):
     bad = tmp_path / "raw"
     (bad / "images").mkdir(parents=True)
     output = at_round_2.run("dvc", "exp", "run", "-S", f"data.root={bad}", fails=True)
     assert (
-        f"error: 1 fault in the data:\n  {bad}: gold: expected gold labels, such as gold.json"
+        f"error: 1 fault in the data:\n  {bad}: gold.json: expected a COCO file with the gold"
         in output
     )
     assert "Traceback" not in output
 
 
-def test_a_study_goes_on_where_more_trials_are_asked_for(at_round_2):
+def test_a_study_continues_with_more_trials(at_round_2):
     study = at_round_2.folder / "tune" / "training" / "trials.csv"
     few = ("-S", "tune.trials=1", "-S", "tune.inference_trials=3")
-    ran = at_round_2.stages("dvc", "exp", "run", "tune/dvc.yaml", *few)
+    targets = [f"extras/dvc.yaml:tune@{name}" for name in ("inference", "training")]
+    ran = at_round_2.stages("dvc", "exp", "run", *targets, *few)
     assert sorted(ran) == ["tune@inference", "tune@training"]
     first = study.read_text()
     best = json.loads(at_round_2.read("tune/inference/best.json"))
     assert set(best["parameters"]) == {"evaluate.score_floor", "evaluate.nms_iou"}
-    training = "tune/dvc.yaml:tune@training"
-    assert at_round_2.stages("dvc", "exp", "run", training, "-S", "tune.trials=2") == [
-        "tune@training"
-    ]
+    more = at_round_2.stages("dvc", "exp", "run", targets[1], "-S", "tune.trials=2")
+    assert more == ["tune@training"]
     assert study.read_text().startswith(first)
     assert len(study.read_text().splitlines()) == len(first.splitlines()) + 1

@@ -1,0 +1,1 @@
+"""The commands of `python -m pseudolabel`: one file per command."""

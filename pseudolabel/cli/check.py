@@ -1,0 +1,70 @@
+"""`python -m pseudolabel check`: report all faults of a raw root, or repair it into a new one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pseudolabel.core.errors import counted
+from pseudolabel.core.tasks import TASKS
+from pseudolabel.params.loading import load_params
+from pseudolabel.raw.repair import repair
+from pseudolabel.splits.messages import describe_deep, describe_missing_classes, describe_removed
+from pseudolabel.splits.prepare import Prepared, read_and_split
+
+DESCRIPTION = (
+    "Check a raw root as the stage prepare does, with the parameters of params.yaml. "
+    "Nothing is written, except for a list of many faults: faults.txt in the working folder."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command to its parser."""
+    parser.add_argument("root", type=Path, help="the folder with images/ and gold.json")
+    parser.add_argument("--task", choices=TASKS, help="instead of the task in params.yaml")
+    parser.add_argument(
+        "--fix",
+        type=Path,
+        metavar="NEW",
+        help="copy the root to NEW, repair it there where that is safe, and check the copy",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Repair if asked to, check, and print what was done and found.
+
+    Raises:
+        DataError: the root, or the repaired copy, has faults.
+    """
+    params, root = load_params(task=arguments.task), arguments.root
+    if arguments.fix is not None:
+        repairs = repair(root, arguments.fix, params.task)
+        count = counted(len(repairs), "repair")
+        print(f"{count} in {arguments.fix}:" if repairs else "nothing to repair")
+        for line in repairs:
+            print(f"  {line}")
+        root = arguments.fix
+    prepared = read_and_split(root, params.task, params.prepare, params.seed)
+    print("\n".join(_describe(prepared)))
+    return 0
+
+
+def _describe(prepared: Prepared) -> list[str]:
+    """Return what prepare would make of a root without faults."""
+    lines = ["no faults; prepare makes these splits:"]
+    for split, dataset in prepared.splits.items():
+        labels = f", {counted(len(dataset.annotations), 'label')}" if split != "pool" else ""
+        lines.append(f"  {split}: {counted(len(dataset.images), 'image')}{labels}")
+    report = prepared.report
+    lines += [f"  {line}" for line in describe_removed(report) + describe_deep(report)]
+    lines += [
+        f"  removed from {pair['split']}: {pair['file']!r}, {pair['kind']} of {pair['twin']!r} "
+        f"in {pair['twin_split']}"
+        for pair in report["removed"]
+    ]
+    lines += [f"  unreadable, not in the pool: {name!r}" for name in report["unreadable"]]
+    lines += [f"  {describe_missing_classes(report)}"] if report["classes_without_gold"] else []
+    for split, names in report["images_without_labels"].items():
+        if names:
+            lines.append(f"  images of {split} without labels: {len(names):,}")
+    return lines

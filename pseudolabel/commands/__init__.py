@@ -1,1 +1,0 @@
-"""What `python -m pseudolabel` can do beside the DVC stages: one file a command."""

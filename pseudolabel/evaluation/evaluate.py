@@ -1,0 +1,207 @@
+"""Score a round's model on val and test, and keep the best model so far: the champion."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pseudolabel.core.errors import DataError, Fault
+from pseudolabel.core.files import read_json, write_json, written_aside
+from pseudolabel.core.held_out import refuse_seen
+from pseudolabel.core.records import Images
+from pseudolabel.core.tasks import TASKS
+from pseudolabel.evaluation import SCORERS
+from pseudolabel.evaluation.bootstrap import gain_interval
+from pseudolabel.evaluation.history import (
+    HISTORY,
+    REPORTED_SPLITS,
+    SPEED,
+    Row,
+    best_round,
+    gain,
+)
+from pseudolabel.evaluation.scorer import Scorer
+from pseudolabel.formats.image_files import IMAGES
+from pseudolabel.formats.model_folder import WEIGHTS, images_seen, weights_record
+from pseudolabel.formats.silver_folder import AGREEMENT, REPORT
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.params.common import Params
+from pseudolabel.predictions.predictor import Predictor, TrainedModels
+
+_OUTCOMES = "outcomes"
+"""Folder beside the history with each round's predictions, to compare models image by image."""
+
+
+@dataclass(frozen=True)
+class PreviousRound:
+    """The folders that the evaluation of a round needs from earlier stages.
+
+    Attributes:
+        evaluation: the evaluation of the round before.
+        champion: the best model of all rounds before.
+        silver: the silver that this round's student was trained on.
+    """
+
+    evaluation: Path
+    champion: Path
+    silver: Path
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """The scores of a model.
+
+    Attributes:
+        row: the row for the history.
+        speed: images per second.
+        scorers: the scorer of each split, with the model's predictions.
+    """
+
+    row: Row
+    speed: float
+    scorers: dict[str, Scorer]
+
+
+def evaluate(
+    model: Path,
+    prepared: Path,
+    previous: PreviousRound | None,
+    output: Path,
+    champion: Path,
+    params: Params,
+) -> None:
+    """Write a round's evaluation, and copy the best model so far (on val) to `champion`.
+
+    The evaluation has history.json (all rounds up to this one), the predictions of each round's
+    model, and speed.json. The speed in images per second has its own file because it differs from
+    run to run.
+
+    Args:
+        model: the round's model folder.
+        prepared: the folder of prepared data, with val and test.
+        previous: the folders of the round before, None in round 0.
+        output: the folder to write the evaluation to.
+        champion: the folder to copy the best model to.
+        params: all parameters; `data`, `evaluate` and `prepare.transductive` are used.
+
+    Raises:
+        DataError: an image cannot be decoded, or the model was trained on val or test.
+    """
+    history = read_json(previous.evaluation / HISTORY) if previous else []
+    speeds = read_json(previous.evaluation / SPEED) if previous else []
+    scores = score_model(model, prepared, params)
+    row = scores.row
+    row["round"] = len(history)
+    row["over_champion"] = row["silver_agreement"] = None
+    if previous:
+        row["over_champion"] = _gain_over_champion(
+            scores, history, previous.evaluation, prepared, params
+        )
+        agreement = read_json(previous.silver / REPORT).get(AGREEMENT)
+        row["silver_agreement"] = agreement and agreement["share"]
+    history.append(row)
+    row["champion"] = best_round(history)
+    best = previous.champion if previous and row["champion"] != row["round"] else model
+    with written_aside(output) as aside:
+        (aside / _OUTCOMES).mkdir(parents=True)
+        write_json(aside / HISTORY, history)
+        write_json(aside / SPEED, [*speeds, scores.speed])
+        if previous:
+            shutil.copytree(previous.evaluation / _OUTCOMES, aside / _OUTCOMES, dirs_exist_ok=True)
+        for split, scorer in scores.scorers.items():
+            scorer.write(outcome_path(aside, row["round"], split))
+    with written_aside(champion) as aside:
+        shutil.copytree(best, aside)
+
+
+def score_model(
+    model: Path, prepared: Path, params: Params, splits: Sequence[str] = REPORTED_SPLITS
+) -> ModelScores:
+    """Return a model's scores on some splits, with its row for the history.
+
+    Args:
+        model: the model folder.
+        prepared: the folder of prepared data.
+        params: all parameters.
+        splits: the splits to score on; splits without images are left out.
+
+    Raises:
+        DataError: an image cannot be decoded, or the model was trained on one of the splits.
+    """
+    print(f"scoring the model on {' and '.join(splits)}", flush=True)
+    images, workers = params.data.root / IMAGES, params.data.workers
+    trained = TrainedModels([model], images, params.evaluate, workers)
+    record = weights_record(model / WEIGHTS)
+    row: Row = {"data": record.data if record else {}}
+    row["iterations"] = record.iterations if record else 0
+    row["unknown_origin"] = record.unknown_origin if record else True
+    row["transductive"] = params.prepare.transductive
+    row["weights_mb"] = round((model / WEIGHTS).stat().st_size / 1e6, 3)
+    seen = images_seen(model)
+    count, seconds = 0, 0.0
+    scorers: dict[str, Scorer] = {}
+    for split in splits:
+        truth = SplitFolder(prepared / split).read()
+        if not len(truth.images):
+            continue
+        if not (split == "test" and params.prepare.transductive):
+            refuse_seen(seen, {split: truth.images}, str(model))
+        scorer = SCORERS[params.task](truth, prepared / split, params)
+        seconds += score_images(trained, truth.images, scorer)
+        count += len(truth.images)
+        overall, by_class = scorer.result()
+        row[split] = overall | {"by_class": by_class}
+        scorers[split] = scorer
+    main = [scorer.main for scorer in scorers.values()][:1]
+    row["headline"] = [*main, *(name for name in TASKS[params.task].headline if name not in main)]
+    return ModelScores(row, round(count / seconds, 1) if count else 0.0, scorers)
+
+
+def score_images(predictor: Predictor, images: Images, scorer: Scorer) -> float:
+    """Add the predictions for some images to a scorer, and return the seconds of prediction.
+
+    Raises:
+        DataError: an image cannot be decoded; scores without it would not be comparable.
+    """
+    seconds, start = 0.0, time.perf_counter()
+    progress = tqdm(total=len(images), desc="evaluate", unit="img", mininterval=2)
+    faults: list[Fault] = []
+    for batch in predictor.predict(images):
+        seconds += time.perf_counter() - start
+        for row in batch.unreadable:
+            name = str(images.file_names[row])
+            faults.append(Fault(name, "", "an image that can be decoded", "a damaged file"))
+        if batch.predictions is not None:
+            scorer.add(batch.predictions)
+        progress.update(batch.images)
+        start = time.perf_counter()
+    progress.close()
+    if faults:
+        raise DataError(faults)
+    return seconds
+
+
+def outcome_path(evaluation: Path, number: int, split: str) -> Path:
+    """Return the folder with the outcomes of a model on each image of a split."""
+    return evaluation / _OUTCOMES / f"{number}_{split}"
+
+
+def _gain_over_champion(
+    scores: ModelScores, history: list[Row], evaluation: Path, prepared: Path, params: Params
+) -> Row:
+    """Return a model's gain over the champion on val, with its 95% interval."""
+    champion = history[-1]["champion"]
+    row: Row = {"round": champion, "gain": gain(scores.row, history[champion], "val")}
+    if "val" not in scores.scorers:
+        return row | {"interval": None}
+    val = SplitFolder(prepared / "val")
+    truth = val.read()
+    scorer = SCORERS[params.task](truth, val.path, params)
+    scorer.read(outcome_path(evaluation, champion, "val"))
+    interval = gain_interval(scores.scorers["val"], scorer, len(truth.images), params.seed)
+    return row | {"interval": interval}

@@ -1,0 +1,44 @@
+"""The history of rounds: one row per round; an evaluation has the rows of all rounds up to it.
+
+A row lists its metrics in `headline`. The first one is the main metric: rounds are compared by it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+HISTORY, SPEED = "history.json", "speed.json"
+REPORTED_SPLITS = ("val", "test")
+
+Row = dict[str, Any]
+
+
+def main_score(row: Row, split: str) -> float | None:
+    """Return a round's main metric on a split; None if it was not measured."""
+    value: float | None = row.get(split, {}).get(row["headline"][0])
+    return value
+
+
+def display_name(split: str, *, transductive: bool) -> str:
+    """Return a split's name in reports: test is marked if its images were pseudo-labelled."""
+    return "test_transductive" if split == "test" and transductive else split
+
+
+def best_round(history: list[Row]) -> int:
+    """Return the round whose model is best on val; the earlier one of two equal rounds."""
+    scores = [main_score(row, "val") or 0.0 for row in history]
+    return scores.index(max(scores))
+
+
+def gain(row: Row, before: Row, split: str) -> float | None:
+    """Return the increase of the main metric on a split; None if a round does not have it."""
+    new, old = main_score(row, split), main_score(before, split)
+    return None if new is None or old is None else round(new - old, 6)
+
+
+def headline_scores(row: Row, split: str) -> dict[str, float | None]:
+    """Return the headline metrics of a split by flat names, such as `test.mAP`; {} without it."""
+    if split not in row:
+        return {}
+    name = display_name(split, transductive=row["transductive"])
+    return {f"{name}.{metric}": row[split][metric] for metric in row["headline"]}

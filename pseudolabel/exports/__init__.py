@@ -1,1 +1,0 @@
-"""What one hands in: COCO results and a CSV of predictions, one file a kind of label."""

@@ -1,0 +1,73 @@
+"""The folder of one split: its COCO file and, for semantic segmentation, its label maps."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pseudolabel.core.records import Dataset
+from pseudolabel.formats.coco_reader import read_coco
+from pseudolabel.formats.coco_writer import write_coco
+from pseudolabel.formats.label_maps import LABEL_MAPS, LabelMap, map_path, read_map, write_map
+
+COCO_FILE = "coco.json"
+
+
+@dataclass(frozen=True)
+class SplitFolder:
+    """One split on disk, such as data/prepared/gold or rounds/1/merged/silver.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def coco_file(self) -> Path:
+        """The path of the file with images, annotations and categories."""
+        return self.path / COCO_FILE
+
+    @property
+    def has_label_maps(self) -> bool:
+        """Whether the split has label maps: one PNG per image beside the COCO file."""
+        return (self.path / LABEL_MAPS).is_dir()
+
+    def read(self) -> Dataset:
+        """Return the split's images and annotations.
+
+        Raises:
+            DataError: the COCO file is missing or breaks the contract; all faults are listed.
+        """
+        return read_coco(self.coco_file)
+
+    def write(self, dataset: Dataset) -> None:
+        """Write the split's COCO file."""
+        write_coco(self.coco_file, dataset)
+
+    def label_map(self, image_id: int) -> LabelMap:
+        """Return an image's (h, w) label map.
+
+        Raises:
+            DataError: the file is missing or is no PNG.
+        """
+        return read_map(map_path(self.path, image_id))
+
+    def write_label_map(self, image_id: int, labels: LabelMap) -> None:
+        """Write an image's (h, w) label map."""
+        write_map(map_path(self.path, image_id), labels)
+
+    def copy_label_maps(self, target: SplitFolder, new_ids: Mapping[int, int]) -> None:
+        """Copy the label maps of images to another split, if this split has label maps.
+
+        Args:
+            target: the split to copy to.
+            new_ids: the id of each image in the target, by its id in this split.
+        """
+        if not self.has_label_maps:
+            return
+        (target.path / LABEL_MAPS).mkdir(parents=True, exist_ok=True)
+        for old, new in new_ids.items():
+            shutil.copy(map_path(self.path, old), map_path(target.path, new))

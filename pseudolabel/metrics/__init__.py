@@ -1,1 +1,0 @@
-"""How good predictions are, by the definitions that each field uses."""

@@ -1,0 +1,137 @@
+"""The weights that a training begins from: random, pretrained, or those of the champion."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch.nn import Module
+
+from pseudolabel.core.files import hash_file
+from pseudolabel.core.records import Category
+from pseudolabel.formats.model_folder import (
+    EARLIER_ITERATIONS,
+    INITIAL_WEIGHTS,
+    PRETRAINED,
+    UNKNOWN_ORIGIN,
+    WEIGHTS,
+    TrainingRecord,
+    weights_record,
+)
+from pseudolabel.models.checkpoints import load_weights, matching_weights, save_weights
+from pseudolabel.models.configs import backbone_checkpoint, build_model
+from pseudolabel.params.common import BACKBONE, CHAMPION, Params
+from pseudolabel.params.types import single_value
+
+
+def resolve_champion(
+    params: Params, categories: Sequence[Category], champion: Path | None
+) -> Params:
+    """Return params in which `model.weights: champion` is replaced by a path.
+
+    It becomes null in round 0, which has no champion. It also becomes null if the champion is
+    another kind of model, because too few of its weights would fit.
+
+    Args:
+        params: all parameters of one round.
+        categories: the classes.
+        champion: the model folder of the champion, None in round 0.
+    """
+    if params.model.weights != CHAMPION:
+        return params
+    weights = None
+    if champion is not None:
+        if _fits(champion / WEIGHTS, build_model(params, categories)):
+            weights = str(champion / WEIGHTS)
+        else:
+            message = f"{champion} is another kind of model: its student begins from random weights"
+            print(message, file=sys.stderr)
+    model = params.model.model_copy(update={"weights": weights})
+    return params.model_copy(update={"model": model})
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """The initial weights that `model.weights` names.
+
+    Attributes:
+        name: the value of `model.weights`.
+        source: the path or URL to load; None for random weights.
+        prefix: the prefix of these weights' names in the model, such as `backbone.`.
+        origin: the record of their training; None if there is none.
+        pretrained: whether any of the weights were learned before round 0.
+    """
+
+    name: str | None
+    source: str | None = None
+    prefix: str = ""
+    origin: TrainingRecord | None = None
+    pretrained: bool = False
+
+    @classmethod
+    def from_params(cls, params: Params) -> InitialWeights:
+        """Return the initial weights of one round, after resolve_champion.
+
+        Raises:
+            ModelError: `model.weights` is backbone, and the config names no pretrained backbone.
+        """
+        name = single_value(params.model.weights)
+        if name is None:
+            return cls(None)
+        if name == BACKBONE:
+            return cls(name, backbone_checkpoint(params), "backbone.", pretrained=True)
+        origin = weights_record(Path(name)) if Path(name).is_file() else None
+        pretrained = origin.pretrained if origin else True
+        return cls(name, name, origin=origin, pretrained=pretrained)
+
+    @property
+    def files(self) -> list[Path]:
+        """The file of the weights, if it is on this machine."""
+        path = Path(self.name) if self.name is not None else None
+        return [path] if path is not None and path.is_file() else []
+
+    def images_seen(self) -> set[str]:
+        """Return the content hashes of the images that the weights were trained on, if known."""
+        return set(self.origin.images) if self.origin else set()
+
+    @property
+    def has_unknown_origin(self) -> bool:
+        """Whether nobody knows which images some of the weights have seen.
+
+        The backbone that a config names is known: it is pretrained on a public data set.
+        """
+        if self.origin is not None:
+            return self.origin.unknown_origin
+        return self.name is not None and self.name != BACKBONE
+
+    def record(self) -> dict[str, Any]:
+        """Return the entries of a model's record: the weights by hash, pretraining, iterations."""
+        files = self.files
+        return {
+            INITIAL_WEIGHTS: hash_file(files[0]) if files else self.name,
+            PRETRAINED: self.pretrained,
+            EARLIER_ITERATIONS: self.origin.iterations if self.origin else 0,
+            UNKNOWN_ORIGIN: self.has_unknown_origin,
+        }
+
+    def write(self, scratch: Path, model: Module) -> Path:
+        """Write the weights that fit a model into the scratch folder.
+
+        Raises:
+            ModelError: they cannot be loaded, or none fit.
+        """
+        weights = matching_weights(load_weights(str(self.source)), model, self.prefix)
+        # One file per process: no process reads a file that another one is still writing.
+        path = scratch / f"pretrained_{os.environ.get('RANK', '0')}.pth"
+        save_weights(path, weights)
+        return path
+
+
+def _fits(weights: Path, model: Module) -> bool:
+    """Return whether a file has exactly the weights of a model, by name and shape."""
+    expected = {name: value.shape for name, value in model.state_dict().items()}
+    return expected == {name: value.shape for name, value in load_weights(weights).items()}

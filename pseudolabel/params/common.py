@@ -1,0 +1,193 @@
+"""The sections of params.yaml that all tasks share, as validated models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from pseudolabel.core.per_round import value_in_round
+from pseudolabel.core.project import LAST_ROUND
+from pseudolabel.params.export import Export, Models
+from pseudolabel.params.filter import Filter
+from pseudolabel.params.train import Train
+from pseudolabel.params.tune import Tune
+from pseudolabel.params.types import (
+    Allowed,
+    Count,
+    Flag,
+    Number,
+    OpenShare,
+    Positive,
+    PositiveFloat,
+    Rule,
+    Section,
+    Seed,
+    Size,
+    WholeNumber,
+)
+
+BACKBONE = "backbone"
+"""As `model.weights`: the backbone that the model's own config names."""
+CHAMPION = "champion"
+"""As `model.weights`: the champion that teaches the round; round 0 starts from random weights."""
+
+LARGEST_IMAGE = 178_000_000
+"""Pixels of the largest image that `prepare.max_pixels` can allow: Pillow opens no larger one."""
+
+TaskName = Literal["detection", "instance", "semantic", "classification"]
+ConfigName = Annotated[
+    str | Annotated[list[str], Field(min_length=1)],
+    Allowed("a zoo name or a path, or a list with one per round"),
+]
+WeightsName = Annotated[
+    str | Annotated[list[str | None], Field(min_length=1)] | None,
+    Allowed("champion, backbone, a path, a URL, null, or a list with one per round"),
+]
+ImageSize = Annotated[
+    Size | Annotated[list[Size], Field(min_length=1)],
+    Allowed("[width, height], or a list with one per round"),
+]
+
+
+class Data(Section):
+    """The raw data."""
+
+    root: Annotated[Path, Allowed("a folder")]
+    """Folder of the raw data."""
+    workers: Count
+    """Processes that read images."""
+
+
+class Sample(Section):
+    """The generated sample, in case you have no data yet."""
+
+    seed: Seed
+    """Random seed of the sample."""
+    gold: Positive
+    """Labelled images for training."""
+    val: Positive
+    """Labelled images for validation."""
+    test: Positive
+    """Labelled images for the test."""
+    pool: Positive
+    """Images without labels."""
+    width: Annotated[WholeNumber, Field(ge=64)]
+    """Width of the images, pixels."""
+    height: Annotated[WholeNumber, Field(ge=64)]
+    """Height of the images, pixels."""
+
+
+class Model(Section):
+    """The model. Each key may be a list with one value per round, from round 0 on."""
+
+    config: ConfigName
+    """Model config."""
+    weights: WeightsName
+    """Initial weights."""
+    image_size: ImageSize
+    """Input size of the model, pixels."""
+
+
+class Prepare(Section):
+    """The splits: how val and tuning are split off, and how duplicates are found."""
+
+    val_share: OpenShare
+    """Share of gold that becomes val."""
+    tuning_share: Annotated[Number, Field(ge=0, lt=1)]
+    """Share of val for choosing thresholds."""
+    folds: Annotated[WholeNumber, Field(ge=2)] | None
+    """Folds of gold."""
+    fold: Count
+    """Fold that is held out, from 0."""
+    duplicate_distance: Annotated[
+        Annotated[WholeNumber, Field(ge=0, le=8)] | None,
+        Allowed("a whole number from 0 to 8, or null for exact copies"),
+    ]
+    """Bits in which near-duplicates may differ."""
+    max_pixels: Annotated[WholeNumber, Field(ge=1, le=LARGEST_IMAGE)]
+    """Pixels of the largest image."""
+    transductive: Flag
+    """Whether to pseudo-label the test images, too."""
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """Require a fold that exists."""
+        if self.folds is None and self.fold:
+            yield Rule("fold", "0 without folds", self.fold)
+        if self.folds is not None and self.fold >= self.folds:
+            yield Rule("fold", f"below folds ({self.folds})", self.fold)
+
+
+class Predict(Section):
+    """The validation: how models are scored and compared."""
+
+    batch_size: Positive
+    """Images per forward pass."""
+    scales: Annotated[
+        tuple[PositiveFloat, ...],
+        Field(min_length=1),
+        Allowed("a list of numbers above 0"),
+    ]
+    """Factors of the image size."""
+    flip: Flag
+    """Whether to predict mirrored images, too."""
+
+
+class PseudoLabel(Predict):
+    """The pseudo-labels: which models predict the pool, and how."""
+
+    teachers: Models
+    """Models that label the pool."""
+    stability: Literal["checkpoints", "flip"] | None
+    """Second prediction to compare with."""
+    shard_images: Positive
+    """Images per Parquet file."""
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """Require shards that hold whole batches."""
+        if self.shard_images % self.batch_size:
+            expected = f"a multiple of batch_size ({self.batch_size})"
+            yield Rule("shard_images", expected, self.shard_images)
+
+
+def _crop_rules(model: Model, train: Train) -> Iterator[Rule]:
+    """Require crops that fit into the training images of every round."""
+    for number in range(LAST_ROUND + 1):
+        width, height = value_in_round(model.image_size, number, first=0)
+        if train.crop and (train.crop[0] > width or train.crop[1] > height):
+            expected = f"at most model.image_size ([{width}, {height}] in round {number})"
+            yield Rule("train.crop", expected, list(train.crop))
+            return
+
+
+class Params(Section):
+    """All parameters of a project."""
+
+    rules_between: ClassVar[dict[tuple[str, ...], Callable[..., Iterator[Rule]]]] = {
+        ("model", "train"): _crop_rules
+    }
+    """Rules between sections: the sections that each takes, and the rule."""
+
+    task: TaskName
+    """Task of the project."""
+    round: Annotated[WholeNumber, Field(ge=0, le=LAST_ROUND)]
+    """Last round to build."""
+    seed: Seed
+    """Random seed."""
+    data: Data
+    sample: Sample
+    model: Model
+    prepare: Prepare
+    train: Train
+    pseudo_label: PseudoLabel
+    filter: Filter
+    evaluate: Predict
+    export: Export
+    tune: Tune
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """Yield the broken rules between sections."""
+        for names, rule in self.rules_between.items():
+            yield from rule(*(getattr(self, name) for name in names))

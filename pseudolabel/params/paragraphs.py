@@ -1,0 +1,243 @@
+"""The prose of docs/parameters.md: what a line per parameter cannot say."""
+
+from __future__ import annotations
+
+PARAGRAPHS = {
+    "general": """\
+A new value of `round` builds more rounds; the finished ones stay.
+""",
+    "data": """\
+`root` may lie outside the project. A relative path to such a folder does not work with
+`dvc exp run --temp` and `--queue`. As shipped, it is the generated sample of the task.
+
+`workers` are processes beside the one that computes. 0 is best on a CPU with few cores, 4 or more
+beside a GPU.
+""",
+    "model": """\
+A zoo name is `mmdet::<folder>/<file>.py` for detection and instance, `mmseg::...` for semantic, and
+`mmpretrain::...` for classification. [models.md](models.md) lists the tested ones. DVC follows your
+own files in configs/&lt;task&gt;/.
+
+`weights` are the weights that training starts from:
+
+- `champion`: a student continues from the champion that teaches it. Round 0 starts from random
+  weights, and so does a student with another config.
+- null: random weights in every round, so that rounds of equal length can be compared.
+- `backbone`: the pretrained backbone that the model's config names.
+- a path or a URL: all weights that fit are loaded. Code in the file is never run. DVC does not
+  follow the file, so give other weights another name.
+
+Images are fitted into `image_size` without distortion, and padded (to multiples of 32 for most
+models).
+
+`config`, `weights` and `image_size` may each be a list with one value per round, starting with
+round 0. Later rounds use the last value. So a large teacher can train a small student by silver:
+
+    model:
+      config:
+      - mmdet::rtmdet/rtmdet_m_8xb32-300e_coco.py
+      - mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py
+
+The champion is still the best model of all rounds; rounds/1/model is the student.
+""",
+    "prepare": """\
+`val_share` applies if the raw data has no val. `tuning_share` is set aside to choose thresholds and
+is never part of the reported scores; 0 works only with fixed thresholds.
+
+With `folds`, gold is cut into folds and fold number `fold` is held out. It becomes val, unless the
+raw data has a val of its own.
+
+`duplicate_distance` compares perceptual hashes of 64 bits. With null, only exact copies are found,
+and the images need not be decoded for it.
+
+`max_pixels` is a guard of memory: a file of some kilobytes may hold hundreds of millions of pixels.
+A larger image of gold, val or test is a fault, and one of the pool is left out.
+
+With `transductive`, the test images are pseudo-labelled as well, as competitions allow. All metrics
+on test are then called `test_transductive`.
+""",
+    "train": """\
+### Gold and silver
+
+`gold_share` may be a list with one value per round, starting with round 1; later rounds use the
+last value. `{start: 0.5, end: 0.8, rounds: 4}` changes evenly from round 1 to round 4, so that
+silver counts less and less.
+
+`oversample_threshold` repeats images with a class that fewer than this share of images show, by the
+square root of the ratio (repeat factors, Gupta et al. 2019).
+
+With `soft_labels`, a student learns the probabilities of all classes that its teacher gave a silver
+image (Hinton et al. 2015), and not only the most likely class. With both `mixup` and `cutmix`, each
+batch uses one of them at random.
+
+### Learning rate and weights
+
+The learning rate rises linearly from a hundredth of `learning_rate` in `warmup_iterations`, and
+falls to the share `final_learning_rate`. With `schedule: one_cycle` it rises by a cosine.
+
+`ema_momentum` averages the weights over time; the average is stored and used. A CPU always computes
+in float32, even with `mixed_precision`. A training that was stopped continues from its last
+checkpoint.
+
+`snapshots` are weights at equal distances in the training: 2 keeps those at one third and at two
+thirds. `pseudo_label.stability: checkpoints` needs them.
+
+### Optimizers
+
+`optimizer` takes the name and the arguments of an optimizer of torch. The tests train Adadelta,
+Adagrad, Adam, AdamW, Adamax, ASGD, NAdam, RAdam, RMSprop, Rprop and SGD. `AdamP` and `SAM` come
+from the package pytorch_optimizer. Norms and biases do not decay.
+
+SAM wraps another optimizer, whose arguments stand beside its own:
+`{type: SAM, base: SGD, momentum: 0.9, weight_decay: 0.0001, rho: 0.05}`. It computes each batch
+twice, in float32, so an iteration takes twice as long. LBFGS, SparseAdam and Muon cannot train
+these models; the message says why.
+
+### Augmentations
+
+`augmentations` takes transforms of the task's package and of mmcv: `RandomFlip`,
+`RandomChoiceResize`, `ShearX`, `Rotate`, `Equalize`, `Brightness`, `Contrast`, `MinIoURandomCrop`,
+`PhotoMetricDistortion` and more. Those of albumentations begin with `albumentations.`. Boxes, masks
+and label maps change with the image, and objects that leave it are dropped:
+
+    train:
+      augmentations:
+      - {type: RandomFlip, prob: 0.5}
+      - {type: albumentations.ShiftScaleRotate, p: 0.5}
+      - {type: albumentations.OneOf, transforms: [{type: GaussianBlur}, {type: MotionBlur}], p: 0.3}
+
+They run before images are fitted to `model.image_size`; `crop` runs after it. Predictions always
+see whole images.
+
+Some transforms mix several images: `CopyPaste` (instance), `Mosaic` and `MixUp` (detection),
+`CachedMosaic` and `CachedMixUp` (both), and `RandomMosaic` (semantic). They mix gold with gold and
+silver with silver.
+
+Wrong names and arguments are all reported before training starts.
+`python -m pseudolabel augmentations` writes augmentations.html, which shows ten images of gold
+before and after.
+
+### Several machines
+
+Run `dvc repro` on the first machine, and `python -m stages.train <k>` on the others with
+`train.launcher.machine_rank` 1, 2 and so on. All machines must see the same files.
+""",
+    "pseudo_label": """\
+`teachers` are the models that label:
+
+- `champion`: the champion of the round before.
+- `folds`: the champions that `python -m pseudolabel folds` collected, together.
+- a list of model folders, with any models and image sizes of the task. DVC does not follow them, so
+  give other models another name.
+
+The predictions of all models, scales and mirrored images are combined. Probabilities are averaged.
+Boxes are fused (weighted boxes fusion, Solovyev et al. 2021): a fused box is the mean of boxes that
+overlap. Its score is their mean score, and it is lower if not all predictions have the box. Of
+masks, the best one stays. Every model, scale and mirrored image takes its own time.
+
+`stability` compares each prediction with a second one, and stores how well they agree:
+
+- `checkpoints`: predictions of the teacher earlier in its training (ST++, Yang et al. 2022). This
+  takes 1 + `train.snapshots` times as long.
+- `flip`: the prediction of the mirrored image. This takes twice as long.
+
+`shard_images` must be a multiple of `batch_size`. If labelling is stopped, at most one shard is
+lost. Predictions below `score_floor` are discarded.
+""",
+    "filter": """\
+### Thresholds
+
+`score` is the lowest score of an object, confidence of a pixel, or probability of a class. It may
+be:
+
+- `auto`: one threshold per class, chosen on the split tuning (see below).
+- a number for all classes, or one number per class: `{disc: 0.5, rod: 0.6}`.
+- a list of these with one value per round, starting with round 1. Later rounds use the last value.
+- `{start: 0.7, end: 0.4, rounds: 4}`, which changes evenly from round 1 to round 4.
+
+`auto.aim` is the goal of `auto`:
+
+- `f1`: the best balance of precision and recall.
+- `precision`: the lowest threshold at which the share `at` of the labels is right.
+- `share`: `at` silver labels for each label that gold would have.
+
+For example: `dvc exp run -S filter.auto.aim=precision -S filter.auto.at=0.8`.
+
+`auto` uses only the images of tuning. No model is trained on them, and no score is reported for
+them. A class with fewer than 20 labels there gets the threshold of all classes together.
+rounds/k/silver/thresholds.csv has the curves. report.json has the chosen thresholds and their
+quality, and `dvc plots show` draws both.
+
+`calibrate` scales scores by the temperature that makes them most likely on tuning (Guo et
+al. 2017). It comes before all other filters.
+
+### Objects
+
+Objects with scores from `hide_score` up to the threshold of their class are hidden: the student
+sees the mean colour of the image in their place. So they are neither labels nor background.
+`min_confident_share` and `max_hidden_area` drop images with too many hidden objects.
+
+`edge_margin` drops boxes near the edge of the image, which are often cut-off objects.
+`min_boxes: 0` keeps images without objects as background.
+
+`min_stability` is the part of a generous mask (pixels above 0.3) that is left in a strict mask
+(pixels above 0.7). Models without mask scores, such as SOLOv2, pass. `max_overlap` counts the
+largest overlap with a single better mask of any class.
+
+### Images
+
+`reliability` ranks the images: `score` by the confidence of the teacher, `stability` by the
+agreement that `pseudo_label.stability` measures. `top_share` counts all readable images.
+
+With `max_per_class`, an image stays if, for at least one of its classes, the more reliable images
+have fewer labels than this.
+
+All filters work together. First, boxes, masks and pixels are judged one by one, then against each
+other. Then come single images, and last all images of the pool against each other. A higher
+threshold never adds silver, with three exceptions:
+
+- A crowded image may come under `max_boxes` when it has fewer objects.
+- Other images may fill a quota.
+- A mask under a mask of another class returns if only that class gets a higher threshold.
+
+### Alarms
+
+`alarms` reacts to suspicious silver: `warn`, `stop` or `off`. silver/report.json lists the alarms
+in any case. There is an alarm if the share of a class is `alarm_factor` times larger or smaller
+than in gold, or than in the silver of the round before. There is another alarm if silver grows
+while its mean score falls. Silver without labels, or with labels of only one class, always stops.
+
+The stage merge has no parameters: gold always wins, and silver lies on pool images only.
+""",
+    "evaluate": """\
+`measure` decides which model is the champion, by val; intervals of gains use it, too. Semantic uses
+the mean IoU, and classification uses top1.
+
+`nms_iou`, `flip` and `scales` work as in `pseudo_label`. For example, `[0.5, 0.75, 1.0, 1.25]` with
+a model of 512 pixels predicts at 256, 384, 512 and 640 pixels.
+""",
+    "export": """\
+`models` are the champion of the last round, the champions of all `folds` together, or a list of
+model folders. Models that were trained on the images of `split` are refused.
+
+DVC does not follow the folder `images`, so give other images another name. `map_size` is for
+semantic. `max_weights_mb` stops the export if the weights of all models together are larger (1 MB
+is a million bytes). `onnx` is for classification and semantic, with one model.
+
+`order` is a CSV with the columns `file` and `order` (a number), for measures_by_image.csv.
+
+[results.md](results.md) lists the fields for `columns`.
+""",
+    "tune": """\
+`trials` counts the trainings of earlier runs on the same inputs.
+
+`parameters` lists what is searched, from the sections `train` and `model`. Each entry is a range or
+a choice: `{name: train.crop, choices: [null, [64, 64]]}`. A range takes whole numbers if both
+bounds are whole. `log: true` searches orders of magnitude evenly.
+
+`inference_measure: f1` counts a box as right at an IoU of 0.5.
+
+[tuning.md](tuning.md) shows both searches.
+""",
+}
+"""Explanations per section, below its table."""

@@ -1,0 +1,146 @@
+"""The section `train`: the schedule of every round, and the processes that share the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pseudolabel.core.per_round import Ramp, gold_and_silver_per_step, value_in_round
+from pseudolabel.core.project import LAST_ROUND
+from pseudolabel.params.types import (
+    Allowed,
+    Count,
+    Flag,
+    Number,
+    OpenShare,
+    Positive,
+    PositiveFloat,
+    Rule,
+    Section,
+    Share,
+    Size,
+)
+
+_UNSUITABLE_OPTIMIZERS = {
+    "LBFGS": "it compares losses of several passes, but batches differ from pass to pass",
+    "SparseAdam": "it takes sparse gradients only, but those of images are dense",
+    "Muon": "it takes matrices only, but these models also have kernels, norms and biases",
+}
+"""Optimizers of torch that cannot train these models, and why."""
+
+GoldShare = Annotated[
+    Ramp | OpenShare | Annotated[list[OpenShare], Field(min_length=1)],
+    Allowed("a number above 0 and below 1, or a list with one per round"),
+]
+
+
+class Launcher(Section):
+    """The processes and machines that train together, as torchrun starts them."""
+
+    processes: Positive
+    """Processes per machine."""
+    machines: Positive
+    """Machines."""
+    machine_rank: Count
+    """Number of this machine, from 0."""
+    rendezvous: Annotated[str, Allowed("host:port")]
+    """Address where the machines meet."""
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """Require the rank of a machine that exists."""
+        if self.machine_rank >= self.machines:
+            yield Rule("machine_rank", f"below machines ({self.machines})", self.machine_rank)
+
+
+class Train(Section):
+    """The training, the same in every round, so that rounds can be compared."""
+
+    iterations: Positive
+    """Optimizer steps per round."""
+    batch_size: Positive
+    """Images per step, over all processes."""
+    gold_share: GoldShare
+    """Share of gold in each batch of a student."""
+    gold_only_share: Annotated[Number, Field(ge=0, lt=1)]
+    """Last share of the steps, on gold alone."""
+    oversample_threshold: OpenShare | None
+    """Repeat images of classes rarer than this."""
+    learning_rate: PositiveFloat
+    """Highest learning rate."""
+    optimizer: Annotated[
+        dict[str, Any], Field(min_length=1), Allowed("{type: name, ...} with arguments")
+    ]
+    """Optimizer."""
+    warmup_iterations: Count
+    """Steps in which the learning rate rises."""
+    schedule: Literal["cosine", "polynomial", "linear", "one_cycle"]
+    """How the learning rate falls."""
+    polynomial_power: PositiveFloat
+    """Power of `schedule: polynomial`."""
+    final_learning_rate: Share
+    """Share of the learning rate at the end."""
+    gradient_clip: PositiveFloat | None
+    """Largest gradient norm."""
+    ema_momentum: OpenShare | None
+    """Weight of a step in the averaged weights."""
+    mixed_precision: Flag
+    """Whether to train in float16 on a GPU."""
+    checkpoint_every: Positive
+    """Steps between checkpoints."""
+    snapshots: Count
+    """Earlier weights to keep."""
+    augmentations: Annotated[
+        list[dict[str, Any]], Allowed("a list of {type: name, ...} with arguments")
+    ]
+    """Random changes to training images."""
+    crop: Annotated[Size | None, Allowed("[width, height], or null for whole images")]
+    """Random crop of the training images, pixels."""
+    launcher: Launcher
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """Require a usable optimizer, a schedule that fits, and batches with gold and silver."""
+        yield from self._optimizer_rules()
+        if any("type" not in augmentation for augmentation in self.augmentations):
+            yield Rule("augmentations", "a `type` in each, such as RandomFlip", self.augmentations)
+        if self.warmup_iterations >= self.iterations:
+            yield Rule(
+                "warmup_iterations", f"below iterations ({self.iterations})", self.warmup_iterations
+            )
+        if self.warmup_iterations == 1:
+            yield Rule("warmup_iterations", "0, or at least 2 to rise over", 1)
+        if self.schedule == "one_cycle" and not self.warmup_iterations:
+            yield Rule("warmup_iterations", "at least 2 with schedule one_cycle", 0)
+        yield from self._batch_rules()
+
+    def _optimizer_rules(self) -> Iterator[Rule]:
+        if "type" not in self.optimizer:
+            yield Rule("optimizer", "a `type`, such as AdamW", self.optimizer)
+        for name in (self.optimizer.get("type"), self.optimizer.get("base")):
+            if isinstance(name, str) and name in _UNSUITABLE_OPTIMIZERS:
+                reason = _UNSUITABLE_OPTIMIZERS[name]
+                yield Rule("optimizer", f"one other than {name} ({reason})", self.optimizer)
+        if "lr" in self.optimizer:
+            yield Rule("optimizer", "no lr, because learning_rate sets it", self.optimizer)
+
+    def _batch_rules(self) -> Iterator[Rule]:
+        processes = self.launcher.processes * self.launcher.machines
+        if self.batch_size % processes:
+            yield Rule(
+                "batch_size",
+                f"a multiple of the number of processes ({processes})",
+                self.batch_size,
+            )
+            return
+        for number in range(1, LAST_ROUND + 1):
+            share = value_in_round(self.gold_share, number)
+            gold, silver = gold_and_silver_per_step(self.batch_size // processes, share)
+            if not gold or not silver:
+                yield Rule(
+                    "gold_share",
+                    f"gold and silver in each batch; in round {number} it gives each process "
+                    f"{gold} gold and {silver} silver images",
+                    share,
+                )
+                return

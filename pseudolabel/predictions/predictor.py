@@ -1,0 +1,250 @@
+"""Running trained models on images, batch by batch, in constant memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from numpy.typing import NDArray
+
+from pseudolabel.core.errors import ModelError
+from pseudolabel.core.records import Images, Predictions
+from pseudolabel.core.tasks import TASKS
+from pseudolabel.formats.model_folder import CONFIG, EARLIER, WEIGHTS
+from pseudolabel.formats.prediction_store import ShardWriter, shard_writer
+from pseudolabel.models import PACKAGES
+from pseudolabel.models.trained import build_trained, read_trained_config
+from pseudolabel.models.transforms import Pipeline
+from pseudolabel.predictions import task_predictor
+from pseudolabel.predictions.image_loader import image_loader
+from pseudolabel.predictions.task_predictor import LeftOut, PredictOptions, View
+
+ComparedWith = Literal["checkpoints", "flip"]
+"""The second prediction that stability is measured with: `pseudo_label.stability`."""
+
+
+@dataclass(frozen=True)
+class Stability:
+    """The agreement of predictions with other predictions for the same images.
+
+    Attributes:
+        image_ids: (m,) ids.
+        values: (m,) 0 to 1.
+    """
+
+    image_ids: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class BatchPredictions:
+    """The predictions for one batch of images.
+
+    Attributes:
+        predictions: for the images that can be decoded; None if no image can.
+        images: number of images in the batch, unreadable ones included.
+        unreadable: (k,) row numbers, among all images, of files that cannot be decoded.
+        stability: of the predictions; None if it is not measured.
+    """
+
+    predictions: Predictions | None
+    images: int
+    unreadable: list[int]
+    stability: Stability | None = None
+
+
+class Predictor(Protocol):
+    """Anything that predicts; tests replace trained models by simple ones."""
+
+    def predict(self, images: Images, first: int = 0) -> Iterator[BatchPredictions]:
+        """Yield the predictions of images from row `first` on, batch by batch, in order."""
+
+    def shard_writer(self, folder: Path) -> ShardWriter:
+        """Return the writer of these predictions, shard by shard, into a folder."""
+
+
+@dataclass(frozen=True)
+class _ModelViews:
+    """A model, and the indices of the pipelines of its views."""
+
+    model: Any
+    pipelines: list[int]
+
+
+class _ViewPlan:
+    """The pipelines of all views; models with the same view share its pipeline."""
+
+    def __init__(self) -> None:
+        self.pipelines: list[Pipeline] = []
+
+    def add(self, pipelines: Sequence[Pipeline]) -> list[int]:
+        """Return the indices of some pipelines; new pipelines are added."""
+        for pipeline in pipelines:
+            if pipeline not in self.pipelines:
+                self.pipelines.append(pipeline)
+        return [self.pipelines.index(pipeline) for pipeline in pipelines]
+
+
+class TrainedModels:
+    """One trained model, or several of one task and the same classes that predict together.
+
+    Args:
+        folders: the model folders that training wrote.
+        root: the image folder.
+        section: the section `pseudo_label` or `evaluate` of the parameters.
+        workers: processes that read images.
+        round_number: the round to write beside each prediction.
+        compared_with: measures stability: `checkpoints` compares with earlier weights of the same
+            models, `flip` with the predictions for mirrored images.
+
+    Raises:
+        ModelError: the models differ in task or classes, or earlier weights are missing.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        root: Path,
+        section: Any,
+        workers: int = 0,
+        round_number: int = 0,
+        compared_with: ComparedWith | None = None,
+    ) -> None:
+        configs = [read_trained_config(folder) for folder in folders]
+        _refuse_other_classes(folders, configs)
+        task = configs[0].task
+        self.kind, self.task_predictor = TASKS[task].kind, task_predictor(task)
+        init_default_scope(PACKAGES[task])
+        category_ids = np.array([row["id"] for row in configs[0].categories], np.int32)
+        self.options = PredictOptions(category_ids, section, round_number)
+        self.root, self.batch_size, self.workers = root, section.batch_size, workers
+        self.plan = _ViewPlan()
+        self.members = [
+            self._member(folder / WEIGHTS, config, _views(section))
+            for folder, config in zip(folders, configs, strict=True)
+        ]
+        self.comparisons = self._comparisons(folders, configs, compared_with)
+
+    def predict(self, images: Images, first: int = 0) -> Iterator[BatchPredictions]:
+        """Yield the predictions of images from row `first` on, batch by batch, in order."""
+        loader = image_loader(
+            images, first, self.root, self.plan.pipelines, self.batch_size, self.workers
+        )
+        for batches, count, unreadable in loader:
+            if not batches:
+                yield BatchPredictions(None, count, unreadable)
+            else:
+                rows = np.arange(first, first + count)
+                image_ids = images.ids[rows[~np.isin(rows, unreadable)]]
+                predictions = self._forward(self.members, batches, self.options)
+                stability = self._stability(predictions, batches, image_ids)
+                yield BatchPredictions(predictions, count, unreadable, stability)
+            first += count
+        self.options.left_out.report()
+
+    def shard_writer(self, folder: Path) -> ShardWriter:
+        """Return the writer of these predictions, shard by shard, into a folder."""
+        options = self.options
+        return shard_writer(self.kind, folder, options.category_ids, options.round_number)
+
+    def _member(self, weights: Path, config: Config, views: Sequence[View]) -> _ModelViews:
+        """Return a model with its weights loaded, and its views."""
+        return _ModelViews(self._load(weights, config), self._add_views(config, views))
+
+    def _add_views(self, config: Config, views: Sequence[View]) -> list[int]:
+        width, height = config.image_size
+        return self.plan.add(
+            [self.task_predictor.view_pipeline((width, height), view) for view in views]
+        )
+
+    def _load(self, weights: Path, config: Config) -> Any:
+        # A copy, because building the predicting model may change the config.
+        model, section = copy.deepcopy(config.model), self.options.section
+        predicting = self.task_predictor.predicting_model(model, section)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return build_trained(predicting, weights, config.task).to(device).eval()
+
+    def _comparisons(
+        self, folders: Sequence[Path], configs: Sequence[Config], compared_with: ComparedWith | None
+    ) -> list[list[_ModelViews]]:
+        """Return the models and views that predictions are compared with."""
+        if compared_with == "flip":
+            mirrored = [View(1, flip=True)]
+            return [
+                [
+                    _ModelViews(member.model, self._add_views(config, mirrored))
+                    for member, config in zip(self.members, configs, strict=True)
+                ]
+            ]
+        if compared_with == "checkpoints":
+            views = _views(self.options.section)
+            earlier = zip(*(earlier_weights(folder) for folder in folders), strict=True)
+            return [
+                [
+                    self._member(path, config, views)
+                    for path, config in zip(paths, configs, strict=True)
+                ]
+                for paths in earlier
+            ]
+        return []
+
+    def _forward(
+        self, members: Sequence[_ModelViews], batches: list[Any], options: PredictOptions
+    ) -> Predictions:
+        """Return the joint predictions of some models, given one batch per pipeline."""
+        inputs = [
+            (member.model, [batches[index] for index in member.pipelines]) for member in members
+        ]
+        with torch.inference_mode():
+            return self.task_predictor.predict(inputs, options)
+
+    def _stability(
+        self, predictions: Predictions, batches: list[Any], image_ids: NDArray[np.int64]
+    ) -> Stability | None:
+        """Return the mean agreement of predictions with all comparisons."""
+        if not self.comparisons:
+            return None
+        # Only the predictions themselves are reported.
+        options = replace(self.options, left_out=LeftOut())
+        others = [self._forward(members, batches, options) for members in self.comparisons]
+        agree = self.task_predictor.agreement
+        values = [agree(predictions, other, image_ids) for other in others]
+        return Stability(image_ids, np.mean(values, axis=0).astype(np.float32))
+
+
+def _views(section: Any) -> list[View]:
+    """Return the views that a section of the parameters asks for."""
+    flips = (False, True) if section.flip else (False,)
+    return [View(scale, flip) for scale in section.scales for flip in flips]
+
+
+def _refuse_other_classes(folders: Sequence[Path], configs: Sequence[Config]) -> None:
+    """Raise if models that predict together differ in task or classes."""
+    for folder, config in zip(folders, configs, strict=True):
+        if any(config[key] != configs[0][key] for key in ("task", "categories")):
+            raise ModelError(
+                f"{folder / CONFIG}: expected the task and classes of {folders[0] / CONFIG}, "
+                "found others"
+            )
+
+
+def earlier_weights(folder: Path) -> list[Path]:
+    """Return the files of the weights that a model had earlier in its training, in order.
+
+    Raises:
+        ModelError: there are none.
+    """
+    paths = sorted(folder.glob(EARLIER.format("*")))
+    if not paths:
+        raise ModelError(
+            f"{folder}: expected weights from earlier in its training, found none: set "
+            "train.snapshots, or set pseudo_label.stability to flip"
+        )
+    return paths

@@ -1,0 +1,250 @@
+"""The input and output of every importer, and helpers for all formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pseudolabel.core.errors import Fault, short_repr
+from pseudolabel.core.files import path_inside
+from pseudolabel.core.regular_files import read_content
+from pseudolabel.formats.image_files import ImageFacts, read_image_fact
+from pseudolabel.formats.label_maps import UNLABELLED, LabelMap
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """The data to import.
+
+    Attributes:
+        source: the folder or file.
+        split: the split of the labels if the format has no splits: gold, val, test or pool.
+        images: the folder of images; None if the format defines the folder.
+        classes: names of the classes in the order of their numbers, if the format has no names.
+        class_from_folder: the class of a label is the name of the folder of its file; the class in
+            the file is ignored.
+        negatives: images without a label file have no objects, instead of being left out.
+        colours: the colours of the classes in masks, as #rrggbb in the order of the classes.
+        ignore_zero: pixels of 0 in masks are unlabelled, and the classes are counted from 1.
+        classes_of_gold: `classes` are those of the root's gold, because none were given.
+    """
+
+    source: Path
+    split: str
+    images: Path | None = None
+    classes: tuple[str, ...] = ()
+    class_from_folder: bool = False
+    negatives: bool = False
+    colours: tuple[str, ...] = ()
+    ignore_zero: bool = False
+    classes_of_gold: bool = False
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """The label map of an image, read from a mask file when it is written.
+
+    Attributes:
+        path: the mask file.
+        read: returns the number of each pixel's class, with UNLABELLED for pixels without one.
+        ids: the category id of each class number in the file.
+    """
+
+    path: Path
+    read: Callable[[Path], LabelMap]
+    ids: Mapping[int, int]
+
+    def pixels(self) -> LabelMap:
+        """Return the category id of each pixel.
+
+        Raises:
+            DataError: the file cannot be read any more.
+        """
+        table = np.full(UNLABELLED + 1, UNLABELLED, np.uint8)
+        for number, category_id in self.ids.items():
+            table[number] = category_id
+        return table[self.read(self.path)]
+
+
+@dataclass
+class ImportedSplit:
+    """One split to write.
+
+    Attributes:
+        files: the source file of each name in images/.
+        maps: the source of each name in masks/.
+        content: the COCO file: images, categories, annotations and all other fields.
+    """
+
+    files: dict[str, Path] = field(default_factory=dict)
+    maps: dict[str, MapSource] = field(default_factory=dict)
+    content: Record = field(default_factory=dict)
+
+
+@dataclass
+class ImportResult:
+    """The outcome of reading a source.
+
+    Attributes:
+        splits: the splits by name.
+        faults: every fault found.
+        unused: what was seen in the source and not imported: names by kind, such as the label files
+            that no image took. The user sees each kind with a count and some names.
+        notes: what was changed on the way, such as ids: one line each. The user sees them.
+    """
+
+    splits: dict[str, ImportedSplit] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    unused: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+Reader = Callable[[ImportRequest], ImportResult]
+
+
+class Builder:
+    """Collects the images and labels of one split; ids are counted from 1.
+
+    Args:
+        folder: the folder that contains all images; image names are relative to it.
+        classes: the names of the classes; their ids are counted from 1 in this order.
+        open_classes: whether labels may add classes that are not in the list.
+    """
+
+    def __init__(
+        self, folder: Path, classes: Sequence[str] = (), open_classes: bool = False
+    ) -> None:
+        self.folder, self.open_classes = folder, open_classes
+        self.split = ImportedSplit()
+        self.classes = list(classes)
+        self.images: list[Record] = []
+        self.annotations: list[Record] = []
+        self.faults: list[Fault] = []
+
+    def fault(self, file: str, record: str, expected: str, found: str) -> None:
+        """Add a fault."""
+        self.faults.append(Fault(file, record, expected, found))
+
+    def add_image(
+        self, file: str, name: str, stated_size: tuple[int, int] | None = None, **fields: Any
+    ) -> Record | None:
+        """Add an image and return its row; add a fault and return None if it cannot be used.
+
+        Args:
+            file: the file that lists the image, for the fault.
+            name: path of the image, relative to the folder.
+            stated_size: width and height of the image on which the labels were made, in pixels;
+                None or zeros if the format does not state them.
+            fields: other fields of the image.
+        """
+        fact = read_image_fact(self.folder, name)
+        if not isinstance(fact, ImageFacts):
+            self.fault(file, f"image {name!r}", fact.expected, fact.found)
+            return None
+        if stated_size is not None and all(stated_size):
+            width, height = stated_size
+            if (width, height) != (fact.width, fact.height):
+                expected = f"the size of its file, {fact.width}x{fact.height}"
+                self.fault(file, f"image {name!r}", expected, f"{width}x{height}")
+                return None
+        if name in self.split.files:
+            self.fault(file, f"image {name!r}", "a unique image", "the image again")
+            return None
+        self.split.files[name] = self.folder / name
+        row = fields | {"id": len(self.images) + 1, "file_name": name}
+        row |= {"width": fact.width, "height": fact.height}
+        self.images.append(row)
+        return row
+
+    def add_label(self, file: str, record: str, image: Record, name: str, **fields: Any) -> None:
+        """Add a label of a class to an image; add a fault if the class is unknown.
+
+        Args:
+            file: the file of the label, for the fault.
+            record: the record of the label, for the fault.
+            image: the row of the image.
+            name: the name of the class.
+            fields: other fields of the label.
+        """
+        if name not in self.classes:
+            if not self.open_classes:
+                self.fault(file, record, f"a class of {', '.join(self.classes)}", repr(name))
+                return
+            self.classes.append(name)
+        row = {"id": len(self.annotations) + 1, "image_id": image["id"], "class": name}
+        self.annotations.append(fields | row)
+
+    def finished(self) -> ImportedSplit:
+        """Return the split; with open classes, all classes are sorted by name."""
+        names = sorted(self.classes) if self.open_classes else self.classes
+        ids = {name: number for number, name in enumerate(names, start=1)}
+        for row in self.annotations:
+            row["category_id"] = ids[row.pop("class")]
+        self.split.content = {
+            "images": self.images,
+            "categories": [{"id": number, "name": name} for name, number in ids.items()],
+            "annotations": self.annotations,
+        }
+        return self.split
+
+
+def compare_classes(request: ImportRequest, names: list[str], file: str) -> list[Fault]:
+    """Return a fault if the classes that were given are not those of the data.
+
+    Args:
+        request: the request.
+        names: the names of the classes in the data.
+        file: the file that has the names.
+    """
+    given = [] if request.classes_of_gold else list(request.classes)
+    if not names or not given or given == names:
+        return []
+    expected = f"the classes of `--classes`, {short_repr(given)}"
+    return [Fault(file, "names", expected, short_repr(names))]
+
+
+def images_folder(request: ImportRequest, *candidates: str) -> Path:
+    """Return the requested folder of images, or the first existing candidate."""
+    if request.images is not None:
+        return request.images
+    base = request.source if request.source.is_dir() else request.source.parent
+    return folder_inside(base, *candidates) or base
+
+
+def folder_inside(base: Path, *candidates: str) -> Path | None:
+    """Return the first candidate that is a folder in `base`, and no link that leads out of it."""
+    found = (path_inside(base, name) for name in candidates)
+    return next((path for path in found if path is not None and path.is_dir()), None)
+
+
+def read_lines(path: Path, faults: list[Fault]) -> list[str]:
+    """Return the lines of a list of images; add a fault if the file cannot be read."""
+    try:
+        text = read_content(path).decode("utf-8-sig", errors="replace")
+    except OSError as error:
+        faults.append(Fault(path.name, "", "a text file", str(error)))
+        return []
+    return text.splitlines()
+
+
+def box_around(polygons: Sequence[Sequence[float]]) -> list[float]:
+    """Return x, y, width and height of the box around polygons of x, y, x, y, ..."""
+    x = [value for polygon in polygons for value in polygon[::2]]
+    y = [value for polygon in polygons for value in polygon[1::2]]
+    return [min(x), min(y), max(x) - min(x), max(y) - min(y)]
+
+
+def existing_path_inside(folder: Path, name: str) -> Path | None:
+    """Return folder/name; None if the path leads out of the folder or does not exist."""
+    path = path_inside(folder, name)
+    try:
+        return path if path is not None and path.exists() else None
+    except OSError:
+        # The name is too long for a path: it is another kind of text.
+        return None

@@ -1,0 +1,1 @@
+"""Search for parameters with Optuna: stage `tune`."""

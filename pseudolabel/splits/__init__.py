@@ -1,0 +1,1 @@
+"""From raw data to gold, val, tuning, test and pool: stage `prepare`."""

@@ -1,0 +1,250 @@
+"""Read a raw root and write checked splits: no image is in two of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pseudolabel.core.datasets import TUNING, concatenate, renumber, select_images
+from pseudolabel.core.errors import DataError, Fault
+from pseudolabel.core.files import write_json, written_aside
+from pseudolabel.core.held_out import MEASURED_ON, Duplicate, refuse_leaks
+from pseudolabel.core.records import Annotations, Dataset
+from pseudolabel.core.tasks import TASKS
+from pseudolabel.formats.fold_folder import HELD_OUT
+from pseudolabel.formats.image_files import IMAGES
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.params.common import Prepare
+from pseudolabel.raw import SPLIT_READERS, SPLIT_WRITERS
+from pseudolabel.raw.layout import LABELLED_SPLITS, RawData, read_raw
+from pseudolabel.splits.duplicates import DuplicateFinder
+from pseudolabel.splits.messages import describe_deep, describe_missing_classes, describe_removed
+from pseudolabel.splits.report import largest_deviation, write_report
+from pseudolabel.splits.stratify import Parts, assign_parts
+
+_TRAINED_ON = "gold", "pool"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The splits, with image ids that are unique across them.
+
+    Attributes:
+        splits: gold, val, tuning, test and pool; test and tuning may have no images. With folds
+            there is also held_out, the fold that no model of this run is trained on.
+        report: the values of report.json: what was read, split off and removed.
+    """
+
+    splits: dict[str, Dataset]
+    report: dict[str, Any]
+
+
+def prepare(root: Path, output: Path, task: str, section: Prepare, seed: int) -> None:
+    """Write a folder for each split, report.json and report.html into `output`.
+
+    Args:
+        root: the raw root.
+        output: the folder to write.
+        task: decides how labels are read and written.
+        section: how gold is split, and what counts as a near-duplicate.
+        seed: of the split.
+
+    Raises:
+        DataError: the raw data has faults; all of them are listed.
+    """
+    prepared = read_and_split(root, task, section, seed)
+    with written_aside(output) as aside:
+        aside.mkdir(parents=True)
+        written = {}
+        for name, dataset in prepared.splits.items():
+            split = SplitFolder(aside / name)
+            labelled = name != "pool"
+            written[name] = SPLIT_WRITERS[task](root, dataset, split.path) if labelled else dataset
+            split.write(written[name])
+        write_json(aside / "report.json", prepared.report)
+        write_report(aside, root / IMAGES, written, prepared.report)
+    for line in describe_removed(prepared.report) + describe_deep(prepared.report):
+        print(line)
+    if prepared.report["classes_without_gold"]:
+        print(f"warning: {describe_missing_classes(prepared.report)}: they will not be learned")
+
+
+def read_and_split(root: Path, task: str, section: Prepare, seed: int) -> Prepared:
+    """Return a raw root as checked splits.
+
+    Raises:
+        DataError: the raw data has faults; all of them are listed.
+    """
+    distance = section.duplicate_distance
+    raw = read_raw(root, SPLIT_READERS[task], distance is not None, section.max_pixels)
+    raw, unlabelled = _without_unlabelled(raw, task)
+    finder = DuplicateFinder(raw.perceptual_hashes, raw.groups, distance or 0)
+    prepared = _prepare_splits(raw, finder, section, seed)
+    return replace(prepared, report=prepared.report | {"images_without_labels": unlabelled})
+
+
+@dataclass
+class _LeakGuard:
+    """Removes images from a split whose duplicates are in a split that is measured on.
+
+    Attributes:
+        finder: finds duplicates.
+        removed: every removed image with its duplicate, in order of removal.
+    """
+
+    finder: DuplicateFinder
+    removed: list[Duplicate] = field(default_factory=list)
+
+    def remove_from(self, dataset: Dataset, split: str, guards: Mapping[str, Dataset]) -> Dataset:
+        """Return a split without images that have a duplicate in one of the guards."""
+        for guard, guarded in guards.items():
+            pairs = self.finder.find(dataset.images, split, guarded.images, guard)
+            names = [pair.file for pair in pairs]
+            dataset = select_images(dataset, ~np.isin(dataset.images.file_names, names))
+            self.removed += pairs
+        return dataset
+
+
+def _prepare_splits(raw: RawData, finder: DuplicateFinder, section: Prepare, seed: int) -> Prepared:
+    """Return the splits of raw data, without duplicates across them.
+
+    Val and test come first; then gold and the pool lose their duplicates in these.
+
+    Raises:
+        DataError: a split would be empty, or there are too few images to split.
+    """
+    guard = _LeakGuard(finder)
+    measured, gold = _hold_out(raw, guard, section, seed)
+    pool = Dataset(raw.pool, Annotations.empty(), gold.categories)
+    pool = guard.remove_from(pool, "pool", measured)
+    copies = _LeakGuard(DuplicateFinder({}, {}, 0))
+    pool = copies.remove_from(pool, "pool", {"gold": gold})
+    removed = guard.removed + copies.removed
+    if section.transductive:
+        test = measured["test"]
+        pool = concatenate([pool, Dataset(test.images, Annotations.empty(), test.categories)])
+    splits = measured | {"gold": gold, "pool": pool}
+    _refuse_empty(splits, removed)
+    splits = renumber(splits)
+    _refuse_shared(splits, transductive=section.transductive)
+    return Prepared(splits, _report(raw, splits, removed, section))
+
+
+def _hold_out(
+    raw: RawData, guard: _LeakGuard, section: Prepare, seed: int
+) -> tuple[dict[str, Dataset], Dataset]:
+    """Return the splits that are measured on, and the rest of gold."""
+    test = raw.test or Dataset.empty(raw.gold.categories)
+    measured = {"test": test}
+    if raw.val is not None:
+        measured["val"] = guard.remove_from(raw.val, "val", {"test": test})
+    gold = guard.remove_from(raw.gold, "gold", measured)
+    if raw.val is None or section.folds is not None:
+        rng = np.random.default_rng(seed)
+        gold, part = _split_off(gold, guard.finder, section, rng)
+        if raw.val is None:
+            measured["val"] = part
+        if section.folds is not None:
+            measured[HELD_OUT] = part
+    measured |= _split_val(measured["val"], guard.finder, section.tuning_share, seed)
+    return measured, gold
+
+
+def _without_unlabelled(raw: RawData, task: str) -> tuple[RawData, dict[str, list[str]]]:
+    """Return the raw data, and the names of images without labels by split.
+
+    Such images are removed, except for objects: there they are negatives.
+    """
+    kept: dict[str, Any] = {}
+    names: dict[str, list[str]] = {}
+    for split in LABELLED_SPLITS:
+        dataset = getattr(raw, split)
+        if dataset is not None:
+            labelled = np.isin(dataset.images.ids, dataset.annotations.image_ids)
+            names[split] = sorted(dataset.images.file_names[~labelled])
+            keeps_all = TASKS[task].empty_is_negative
+            kept[split] = dataset if keeps_all else select_images(dataset, labelled)
+    return replace(raw, **kept), names
+
+
+def _split_off(
+    gold: Dataset, finder: DuplicateFinder, section: Prepare, rng: np.random.Generator
+) -> tuple[Dataset, Dataset]:
+    """Return gold without a part, and that part: a share of gold, or one of several folds."""
+    if section.folds is None:
+        shares, number = [1 - section.val_share, section.val_share], 1
+    else:
+        shares, number = [1 / section.folds] * section.folds, section.fold
+    parts = assign_parts(gold, finder.duplicate_groups(gold.images), shares, rng)
+    return select_images(gold, parts != number), select_images(gold, parts == number)
+
+
+def _split_val(
+    val: Dataset, finder: DuplicateFinder, tuning_share: float, seed: int
+) -> dict[str, Dataset]:
+    """Return val and tuning: val without the share that thresholds are chosen on, and that share.
+
+    The parts depend only on val and the seed. If val cannot be split, tuning is empty.
+    """
+    groups = finder.duplicate_groups(val.images)
+    if tuning_share == 0 or len(np.unique(groups)) < 2:
+        parts: Parts = np.zeros(len(groups), np.int64)
+    else:
+        shares, rng = [1 - tuning_share, tuning_share], np.random.default_rng(seed)
+        parts = assign_parts(val, groups, shares, rng)
+    return {"val": select_images(val, parts == 0), TUNING: select_images(val, parts == 1)}
+
+
+def _refuse_empty(splits: Mapping[str, Dataset], removed: Sequence[Duplicate]) -> None:
+    """Raise if a split that is needed has no images."""
+    faults = []
+    for split in ("val", "gold", "pool"):
+        if len(splits[split].images):
+            continue
+        kinds = Counter(pair.kind for pair in removed if pair.split == split)
+        counts = ", ".join(f"{count} removed as {kind}" for kind, count in sorted(kinds.items()))
+        found = f"none ({counts}: see prepare.duplicate_distance)" if counts else "none"
+        faults.append(Fault(split, "", "at least one image that no other split has", found))
+    if faults:
+        raise DataError(faults)
+
+
+def _refuse_shared(splits: Mapping[str, Dataset], *, transductive: bool) -> None:
+    """Raise if a split that is trained on shares an image with one that is measured on."""
+    for split in _TRAINED_ON:
+        guards = [name for name in (*MEASURED_ON, HELD_OUT) if name in splits]
+        if transductive and split == "pool":
+            guards.remove("test")
+        images = {guard: splits[guard].images for guard in guards}
+        refuse_leaks({split: splits[split].images}, images)
+
+
+def _report(
+    raw: RawData,
+    splits: Mapping[str, Dataset],
+    removed: Sequence[Duplicate],
+    section: Prepare,
+) -> dict[str, Any]:
+    """Return the values of report.json."""
+    labelled = {split: dataset for split, dataset in splits.items() if split != "pool"}
+    classes = set(splits["gold"].annotations.category_ids.tolist())
+    categories = splits["gold"].categories
+    return {
+        "images": {split: len(dataset.images) for split, dataset in splits.items()},
+        "annotations": {split: len(dataset.annotations) for split, dataset in splits.items()},
+        "val_split_off_gold": raw.val is None,
+        "fold": None if section.folds is None else [section.fold, section.folds],
+        "transductive": section.transductive,
+        "removed": [pair.row() for pair in removed],
+        "unreadable": raw.unreadable,
+        "more_than_8_bits": raw.deep,
+        "classes_without_gold": [
+            category.name for category in categories if category.id not in classes
+        ],
+        "largest_deviation": largest_deviation(labelled),
+    }

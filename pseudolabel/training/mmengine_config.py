@@ -1,0 +1,196 @@
+"""The mmengine config of one training: data, model, optimizer and hooks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from pseudolabel.core.per_round import gold_and_silver_per_step
+from pseudolabel.core.records import Category
+from pseudolabel.core.shared_memory import LOADER_TIMEOUT, refuse_small_shared_memory
+from pseudolabel.formats.image_files import IMAGES
+from pseudolabel.models import PACKAGES
+from pseudolabel.models.configs import model_config, unfreeze
+from pseudolabel.models.initial_weights import InitialWeights
+from pseudolabel.params.common import Params
+from pseudolabel.params.types import single_value
+from pseudolabel.training import task_data
+from pseudolabel.training.augmentations import wrap_mixing
+from pseudolabel.training.gold_silver_sampler import GoldSilverSampler
+from pseudolabel.training.loss_curve import LossCurveHook
+from pseudolabel.training.optimizers import (
+    learning_rate_schedule,
+    optimizer_wrapper,
+    train_loop,
+)
+from pseudolabel.training.plain_runner import PlainCheckpointHook
+from pseudolabel.training.random_numbers import SeededDataset, SeededStepsHook
+
+SNAPSHOT = "snapshot_{}.pth"
+"""The file of weights that are kept during the training, by iteration."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The folders that a model is trained on: gold, and silver after round 0."""
+
+    gold: Path
+    silver: Path | None
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> TrainingData:
+        """Return the training data in a folder that prepare or merge wrote."""
+        silver = folder / "silver"
+        return cls(folder / "gold", silver if silver.exists() else None)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders, gold first."""
+        return [self.gold] if self.silver is None else [self.gold, self.silver]
+
+
+def build_config(
+    sources: TrainingData,
+    categories: Sequence[Category],
+    scratch: Path,
+    params: Params,
+    weights: InitialWeights,
+) -> Config:
+    """Return the complete mmengine config of one training.
+
+    Args:
+        sources: the training data.
+        categories: the classes.
+        scratch: the folder for checkpoints and the curve.
+        params: all parameters of the round.
+        weights: the initial weights.
+
+    Raises:
+        SharedMemoryError: the batches of `data.workers` do not fit into shared memory.
+    """
+    model = model_config(params, categories)
+    if not weights.pretrained:
+        model = unfreeze(model)
+    # Two rounds may have the same initial weights and silver: their random numbers differ.
+    seed = params.seed + (params.round if weights.origin else 0)
+    config = {
+        "default_scope": PACKAGES[params.task],
+        "task": params.task,
+        "work_dir": str(scratch),
+        "model": model,
+        "image_size": single_value(params.model.image_size),
+        "categories": [{"id": category.id, "name": category.name} for category in categories],
+        "randomness": {"seed": params.seed},
+        "train_dataloader": _train_dataloader(sources, categories, params, seed),
+        "train_cfg": train_loop(params),
+        "optim_wrapper": optimizer_wrapper(params),
+        "param_scheduler": learning_rate_schedule(params),
+        "default_hooks": {"logger": None, "checkpoint": _checkpoint_hook(params)},
+        "custom_hooks": _custom_hooks(params, seed),
+        "find_unused_parameters": True,
+        "launcher": "pytorch" if "LOCAL_RANK" in os.environ else "none",
+        "log_level": "ERROR",
+    }
+    if not torch.cuda.is_available():
+        config["model_wrapper_cfg"] = {
+            "type": "MMDistributedDataParallel",
+            "device_ids": None,
+            "find_unused_parameters": True,
+        }
+    return Config(config)
+
+
+def _train_dataloader(
+    sources: TrainingData, categories: Sequence[Category], params: Params, seed: int
+) -> dict[str, Any]:
+    """Return the data loader: a fixed number of gold and silver images per step."""
+    section, data = params.train, task_data(params.task)
+    pipeline, images = data.pipeline(params), params.data.root / IMAGES
+    datasets = [
+        wrap_mixing(
+            data.dataset(folder, images, categories, pipeline),
+            lambda dataset: _oversample(dataset, section.oversample_threshold),
+        )
+        for folder in sources.folders
+    ]
+    processes = section.launcher.processes * section.launcher.machines
+    gold, silver = gold_and_silver_per_step(
+        section.batch_size // processes, single_value(section.gold_share)
+    )
+    width, height = single_value(params.model.image_size)
+    refuse_small_shared_memory(params.data.workers, (gold + silver) * width * height * 3)
+    return {
+        "batch_size": gold + silver,
+        "num_workers": params.data.workers,
+        "persistent_workers": params.data.workers > 0,
+        "timeout": LOADER_TIMEOUT if params.data.workers else 0,
+        "sampler": {
+            "type": GoldSilverSampler.__name__,
+            "batch_size": gold + silver,
+            "seed": seed,
+            "mixed_batches": round(section.iterations * (1 - section.gold_only_share)),
+            "source_ratio": [gold, silver][: len(datasets)],
+        },
+        "dataset": {"type": SeededDataset.__name__, "seed": seed, "datasets": datasets},
+    }
+
+
+def _oversample(dataset: dict[str, Any], threshold: float | None) -> dict[str, Any]:
+    """Return a data set that repeats images of rare classes (Gupta et al. 2019).
+
+    The rarest class of an image decides. Let f be the share of images with that class: below the
+    threshold t, the image is repeated sqrt(t / f) times. Without a threshold, none is repeated.
+    """
+    if threshold is None:
+        return dataset
+    return {"type": "ClassBalancedDataset", "oversample_thr": threshold, "dataset": dataset}
+
+
+def _checkpoint_hook(params: Params) -> dict[str, Any]:
+    """Return the hook that saves the checkpoints from which a killed training resumes."""
+    return {
+        "type": "CheckpointHook",
+        "by_epoch": False,
+        "interval": params.train.checkpoint_every,
+        # Two: after a kill during saving, the previous checkpoint is still whole.
+        "max_keep_ckpts": 2,
+    }
+
+
+def _custom_hooks(params: Params, seed: int) -> list[dict[str, Any]]:
+    """Return the hooks for random numbers, the loss curve, snapshots and averaged weights."""
+    hooks: list[dict[str, Any]] = [
+        {"type": SeededStepsHook.__name__, "seed": seed},
+        {"type": LossCurveHook.__name__},
+        {"type": PlainCheckpointHook.__name__},
+    ]
+    if params.train.snapshots:
+        hooks.append(
+            {
+                "type": "CheckpointHook",
+                "by_epoch": False,
+                "interval": max(1, params.train.iterations // (params.train.snapshots + 1)),
+                "filename_tmpl": SNAPSHOT.format("{}"),
+                "save_optimizer": False,
+                "save_param_scheduler": False,
+                "save_last": False,
+            }
+        )
+    if params.train.ema_momentum is not None:
+        hooks.append(
+            {
+                "type": "EMAHook",
+                "ema_type": "ExponentialMovingAverage",
+                "momentum": params.train.ema_momentum,
+                # The averaged model also needs the buffers: the statistics of batch norms.
+                "update_buffers": True,
+                "priority": 49,
+            }
+        )
+    return hooks

@@ -1,0 +1,84 @@
+"""Training data of object detection and instance segmentation, for mmdet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pseudolabel.core.records import Category
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.models.quiet_imports import quiet_imports
+from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size
+from pseudolabel.params.common import Params
+from pseudolabel.params.types import single_value
+from pseudolabel.training.augmentations import build_augmentations
+from pseudolabel.training.hide_uncertain import HideUncertain
+
+with quiet_imports():
+    from mmdet.datasets import CocoDataset
+    from mmdet.registry import DATASETS
+
+_META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
+
+
+@DATASETS.register_module()
+class ObjectDataset(CocoDataset):  # type: ignore[misc]
+    """The images of a split's COCO file, each with its objects and the hash of its content."""
+
+    def parse_data_info(self, raw_data_info: dict[str, Any]) -> dict[str, Any]:
+        """Return the entry of an image, given its rows of the COCO file."""
+        entry: dict[str, Any] = super().parse_data_info(raw_data_info)
+        return entry | {"content_hash": raw_data_info["raw_img_info"].get("hash", "")}
+
+
+@dataclass(frozen=True)
+class ObjectData:
+    """Training data for boxes, and for masks if objects have them.
+
+    Attributes:
+        has_masks: whether objects have masks.
+    """
+
+    has_masks: bool
+
+    def pipeline(self, params: Params) -> Pipeline:
+        """Return the training transforms: load, hide, augment, fit to the image size, pack."""
+        return [
+            LOAD,
+            {"type": "LoadAnnotations", "with_bbox": True, "with_mask": self.has_masks},
+            {"type": HideUncertain.__name__},
+            *build_augmentations(params, boxes=True),
+            *fit_to_size(single_value(params.model.image_size)),
+            *self._random_crop(params.train.crop),
+            self._drop_empty_objects(),
+            {"type": "PackDetInputs", "meta_keys": _META_KEYS},
+        ]
+
+    def dataset(
+        self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline
+    ) -> dict[str, Any]:
+        """Return the config of a training data set, including images without objects."""
+        return {
+            "type": ObjectDataset.__name__,
+            "ann_file": str(SplitFolder(folder).coco_file.absolute()),
+            "data_prefix": {"img": str(images.resolve())},
+            "metainfo": {"classes": tuple(category.name for category in categories)},
+            "filter_cfg": None,
+            "pipeline": pipeline,
+        }
+
+    def _random_crop(self, size: tuple[int, int] | None) -> Pipeline:
+        if size is None:
+            return []
+        crop = {"type": "RandomCrop", "crop_size": size, "allow_negative_crop": True}
+        # The box of a cropped mask is computed again.
+        return [crop | {"recompute_bbox": self.has_masks}]
+
+    def _drop_empty_objects(self) -> dict[str, Any]:
+        smallest = {"type": "FilterAnnotations", "min_gt_bbox_wh": (1, 1)}
+        return smallest | {"by_mask": self.has_masks, "keep_empty": False}
+
+
+TASK_DATA = {"detection": ObjectData(has_masks=False), "instance": ObjectData(has_masks=True)}

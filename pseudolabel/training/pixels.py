@@ -1,0 +1,86 @@
+"""Training data of semantic segmentation, for mmsegmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pseudolabel.core.records import Category
+from pseudolabel.formats.label_maps import UNLABELLED, map_path
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.models.quiet_imports import quiet_imports
+from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size, random_crop
+from pseudolabel.params.common import Params
+from pseudolabel.params.types import single_value
+from pseudolabel.training.augmentations import build_augmentations
+
+with quiet_imports():
+    from mmseg.datasets import BaseSegDataset
+    from mmseg.registry import DATASETS
+
+_META_KEYS = ("img_path", "ori_shape", "img_shape")
+
+
+@DATASETS.register_module()
+class LabelMapDataset(BaseSegDataset):  # type: ignore[misc]
+    """The images of a split's COCO file, each with its label map."""
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Return one entry per image: its file, its label map and the classes in it."""
+        folder, root = Path(self.ann_file), Path(self.data_prefix["img_path"])
+        dataset = SplitFolder(folder).read()
+        images = dataset.images
+        return [
+            {
+                "img_path": str(root / name),
+                "content_hash": digest,
+                "seg_map_path": str(map_path(folder, image_id)),
+                "label_map": None,
+                "reduce_zero_label": False,
+                "seg_fields": [],
+                "classes": rows.category_ids.tolist(),
+            }
+            for image_id, name, digest, rows in zip(
+                images.ids.tolist(),
+                images.file_names,
+                images.hashes,
+                dataset.annotations.by_image(images.ids),
+                strict=True,
+            )
+        ]
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the ids of the classes in an image."""
+        classes: list[int] = self.get_data_info(idx)["classes"]
+        return classes
+
+
+class PixelData:
+    """Training data for label maps."""
+
+    def pipeline(self, params: Params) -> Pipeline:
+        """Return the training transforms: load, augment, fit to the image size, pack."""
+        return [
+            LOAD,
+            {"type": "LoadAnnotations"},
+            *build_augmentations(params, mask_fill=UNLABELLED),
+            *fit_to_size(single_value(params.model.image_size)),
+            *random_crop(params.train.crop),
+            {"type": "PackSegInputs", "meta_keys": _META_KEYS},
+        ]
+
+    def dataset(
+        self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline
+    ) -> dict[str, Any]:
+        """Return the config of a training data set."""
+        return {
+            "type": LabelMapDataset.__name__,
+            "ann_file": str(folder.resolve()),
+            "data_prefix": {"img_path": str(images.resolve())},
+            "metainfo": {"classes": tuple(category.name for category in categories)},
+            "pipeline": pipeline,
+        }
+
+
+TASK_DATA = {"semantic": PixelData()}

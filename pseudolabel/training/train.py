@@ -1,0 +1,239 @@
+"""Training with mmengine: the same schedule in every round; a killed training resumes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.registry import MODELS, init_default_scope
+
+from pseudolabel.core.errors import ModelError
+from pseudolabel.core.files import hash_file, hash_folder, remove, write_json
+from pseudolabel.core.held_out import MEASURED_ON, refuse_leaks, refuse_seen
+from pseudolabel.core.workdir import publish_result, scratch_folder, workers_lock
+from pseudolabel.formats.model_folder import CONFIG, CURVE, EARLIER, RECORD, WEIGHTS
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.models import PACKAGES
+from pseudolabel.models.checkpoints import load_checkpoint, load_weights, save_weights
+from pseudolabel.models.configs import read_config
+from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
+from pseudolabel.params.common import Params
+from pseudolabel.params.types import single_value
+from pseudolabel.training.augmentations import check_augmentations
+from pseudolabel.training.mmengine_config import SNAPSHOT, TrainingData, build_config
+from pseudolabel.training.plain_runner import PlainRunner
+
+WORKER_PARAMS = "params.json"
+"""The parameters for torchrun's processes, in the scratch folder."""
+_CHECKPOINT_NAME = re.compile(r"iter_(\d+)\.pth")
+
+
+def train(
+    data: Path,
+    prepared: Path,
+    output: Path,
+    params: Params,
+    measured_on: Sequence[str] = MEASURED_ON,
+    champion: Path | None = None,
+) -> None:
+    """Train a model on the gold and silver folders of `data` and write its model folder.
+
+    The folder contains config.json, weights.pth (averaged, if `train.ema_momentum` is set),
+    curve.csv and training.json (a record of the training data). After a kill, training resumes
+    from its last checkpoint. With several machines, the first one writes the folder.
+
+    Args:
+        data: the folder with the folders gold and, after round 0, silver.
+        prepared: the folder of prepared data, with the splits that must not be trained on.
+        output: the model folder to write.
+        params: all parameters of the round.
+        measured_on: the splits that must not be trained on.
+        champion: the model folder that `model.weights: champion` stands for, None in round 0.
+
+    Raises:
+        DataError: an image of these splits is in the training data.
+        ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
+    """
+    sources = TrainingData.in_folder(data)
+    print(_describe(sources, params), flush=True)
+    categories = SplitFolder(sources.gold).read().categories
+    params = resolve_champion(params, categories, champion)
+    weights = InitialWeights.from_params(params)
+    _refuse_held_out(sources, prepared, params, weights, measured_on)
+    scratch = _scratch_folder(sources, params, weights)
+    launcher = params.train.launcher
+    if launcher.machine_rank:
+        _run_torchrun(data, scratch, params)
+        return
+
+    def run() -> list[str]:
+        if launcher.processes * launcher.machines > 1:
+            _run_torchrun(data, scratch, params)
+        else:
+            train_in_scratch(scratch, sources, params)
+        earlier = [EARLIER.format(step) for step in range(1, params.train.snapshots + 1)]
+        return [CONFIG, WEIGHTS, CURVE, RECORD, *earlier]
+
+    publish_result(scratch, output, run)
+
+
+def train_in_scratch(scratch: Path, sources: TrainingData, params: Params) -> None:
+    """Train in a scratch folder, from its last checkpoint if it has one.
+
+    Args:
+        scratch: the folder for checkpoints, the curve and the finished model's files.
+        sources: the training data.
+        params: all parameters of the round, after resolve_champion.
+
+    Raises:
+        ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
+    """
+    categories = SplitFolder(sources.gold).read().categories
+    weights = InitialWeights.from_params(params)
+    config = build_config(sources, categories, scratch, params, weights)
+    checkpoint = last_checkpoint(scratch)
+    if checkpoint is not None:
+        config.resume, config.load_from = True, str(checkpoint)
+        if is_main_process():
+            print(f"resumes at iteration {_iteration(checkpoint):,}", flush=True)
+    elif weights.source is not None:
+        init_default_scope(config.default_scope)
+        config.load_from = str(weights.write(scratch, MODELS.build(config.model)))
+    check_augmentations(config)
+    build_runner(config).train()
+    if is_main_process():
+        _write_model(scratch, sources, config, params, weights)
+
+
+def _describe(sources: TrainingData, params: Params) -> str:
+    """Return a line for the user, who waits some seconds for the first step."""
+    images = [f"{len(SplitFolder(one).read().images):,} of {one.name}" for one in sources.folders]
+    return f"images: {', '.join(images)}; training for {params.train.iterations:,} iterations"
+
+
+def _scratch_folder(sources: TrainingData, params: Params, weights: InitialWeights) -> Path:
+    """Return the scratch folder of a training, which depends on everything that changes it."""
+    inputs = [
+        params.task,
+        params.seed,
+        params.round,
+        params.model.model_dump(),
+        params.train.model_dump(exclude={"launcher"}),
+        read_config(single_value(params.model.config), PACKAGES[params.task]).pretty_text,
+    ]
+    return scratch_folder("train", inputs, [*sources.folders, *weights.files])
+
+
+def _refuse_held_out(
+    sources: TrainingData,
+    prepared: Path,
+    params: Params,
+    weights: InitialWeights,
+    measured_on: Sequence[str],
+) -> None:
+    """Raise if a split to measure on is in the training data, now or of the initial weights.
+
+    With `prepare.transductive`, images of test may be in silver.
+    """
+    measured = {split: SplitFolder(prepared / split).read().images for split in measured_on}
+    unlabelled = dict(measured)
+    if params.prepare.transductive:
+        del unlabelled["test"]
+    for folder in sources.folders:
+        images = {folder.name: SplitFolder(folder).read().images}
+        refuse_leaks(images, unlabelled if folder == sources.silver else measured)
+    refuse_seen(weights.images_seen(), unlabelled, f"model.weights {params.model.weights}")
+
+
+def _run_torchrun(data: Path, scratch: Path, params: Params) -> None:
+    """Run `pseudolabel.training.torchrun_worker` in several processes."""
+    with workers_lock(scratch):
+        write_json(scratch / WORKER_PARAMS, params.model_dump(mode="json"))
+    launcher = params.train.launcher
+    command = [sys.executable, "-m", "torch.distributed.run"]
+    command += [f"--nproc-per-node={launcher.processes}", f"--nnodes={launcher.machines}"]
+    command += [f"--node-rank={launcher.machine_rank}", f"--rdzv-endpoint={launcher.rendezvous}"]
+    command += ["--rdzv-backend=c10d", "--rdzv-id=pseudolabel"]
+    command += ["--module", "pseudolabel.training.torchrun_worker", str(data), str(scratch)]
+    environment = dict(os.environ)
+    threads = max(1, torch.get_num_threads() // launcher.processes)
+    environment.setdefault("OMP_NUM_THREADS", str(threads))
+    done = subprocess.run(command, check=False, env=environment)
+    if done.returncode:
+        raise ModelError(
+            f"torchrun: expected exit status 0, found {done.returncode}; see its messages above"
+        )
+
+
+def build_runner(config: Config) -> PlainRunner:
+    """Return the runner of a config, with its model and optimizer built.
+
+    Raises:
+        ModelError: the model or the optimizer has an unknown name or argument.
+    """
+    try:
+        runner = PlainRunner.from_cfg(config)
+        runner.build_optim_wrapper(config.optim_wrapper)
+    except (KeyError, TypeError, ValueError, AssertionError, AttributeError, ImportError) as error:
+        raise ModelError(f"the model or the optimizer: {error}") from error
+    return runner
+
+
+def last_checkpoint(scratch: Path) -> Path | None:
+    """Return the newest whole checkpoint, and remove the ones that a kill cut short."""
+    checkpoints = [path for path in scratch.iterdir() if _CHECKPOINT_NAME.fullmatch(path.name)]
+    for path in sorted(checkpoints, key=_iteration, reverse=True):
+        try:
+            load_checkpoint(path)
+        except ModelError:
+            remove(path)
+        else:
+            return path
+    return None
+
+
+def _iteration(checkpoint: Path) -> int:
+    """Return the iteration of a checkpoint."""
+    return int(checkpoint.stem.removeprefix("iter_"))
+
+
+def _write_model(
+    scratch: Path, sources: TrainingData, config: Config, params: Params, weights: InitialWeights
+) -> None:
+    """Write the finished model's files into the scratch folder."""
+    checkpoint = last_checkpoint(scratch)
+    if checkpoint is None:
+        raise ModelError(f"{scratch}: expected the last checkpoint of the training, found none")
+    record = _record(sources, params, weights)
+    save_weights(scratch / WEIGHTS, load_weights(checkpoint), record)
+    step = max(1, params.train.iterations // (params.train.snapshots + 1))
+    for number in range(1, params.train.snapshots + 1):
+        snapshot = load_weights(scratch / SNAPSHOT.format(number * step))
+        save_weights(scratch / EARLIER.format(number), snapshot, record)
+    kept = {key: config[key] for key in ("task", "model", "image_size", "categories")}
+    write_json(scratch / CONFIG, Config(kept).to_dict())
+    write_json(scratch / RECORD, record | {"weights": hash_file(scratch / WEIGHTS)})
+
+
+def _record(sources: TrainingData, params: Params, weights: InitialWeights) -> dict[str, Any]:
+    """Return the record of a training: its data, the images seen in any round, and its origin."""
+    counts, seen = {}, weights.images_seen()
+    for folder in sources.folders:
+        dataset = SplitFolder(folder).read()
+        seen.update(dataset.images.hashes)
+        counts[folder.name] = {
+            "images": len(dataset.images),
+            "annotations": int((~dataset.annotations.crowds).sum()),
+            "hidden": int(dataset.annotations.crowds.sum()),
+            "hash": hash_folder(folder),
+        }
+    record: dict[str, Any] = {"seed": params.seed, "iterations": params.train.iterations}
+    return record | {"data": counts, "images": sorted(seen)} | weights.record()

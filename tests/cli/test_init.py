@@ -1,0 +1,112 @@
+"""`pseudolabel init` and `upgrade`: projects of one's own, from the files of this repository."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pseudolabel.cli.template import pipeline_files
+from tests.builders import pseudolabel, raw_root
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project made for raw data that lies beside it."""
+    folder = tmp_path_factory.mktemp("init")
+    raw_root(folder / "photos")
+    code, output, errors = pseudolabel(
+        "init", folder / "mine", "--task", "instance", "--data", folder / "photos"
+    )
+    assert code == 0, errors
+    assert "a project for instance, with the data in ../photos" in output
+    return folder / "mine"
+
+
+def git(folder, *arguments):
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_project_has_all_pipeline_files(project):
+    names = {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+    expected = {"dvc.yaml", "rounds/dvc.yaml", "extras/dvc.yaml", "stages/train.py", "params.yaml"}
+    expected |= {".gitignore", ".dvcignore", ".dvc/config", ".dvc/plots/by_class.json", "README.md"}
+    expected |= {"pseudolabel.version", "configs/instance/rtmdet_ins_small.py"}
+    assert expected <= names
+    assert not any(name.startswith("pseudolabel/") for name in names)
+    assert len((project / "README.md").read_text().splitlines()) <= 15
+    assert (project / ".git").is_dir()
+
+
+def test_a_project_has_the_parameters_of_its_task_and_data(project):
+    values = yaml.safe_load((project / "params.yaml").read_text())
+    assert (values["task"], values["data"]["root"]) == ("instance", "../photos")
+
+
+@pytest.mark.parametrize("name", ["dvc.yaml", "rounds/dvc.yaml", "extras/dvc.yaml"])
+def test_the_stages_of_a_project_depend_on_the_version_of_the_library(project, name):
+    stages = yaml.safe_load((project / name).read_text())["stages"]
+    for stage in stages.values():
+        deps = stage.get("do", stage)["deps"]
+        assert deps.count("pseudolabel.version") == 1
+        assert not any(dep.startswith("pseudolabel/") for dep in deps)
+
+
+def test_a_folder_with_files_of_these_names_stays_as_it_is(tmp_path):
+    (tmp_path / "params.yaml").write_text("mine")
+    code, _, errors = pseudolabel("init", tmp_path, "--task", "detection")
+    assert code == 1
+    assert "params.yaml: expected a folder without this file, found a file" in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_data_must_be_a_folder(tmp_path):
+    missing = tmp_path / "none"
+    code, _, errors = pseudolabel(
+        "init", tmp_path / "new", "--task", "detection", "--data", missing
+    )
+    assert code == 1
+    assert f"{missing}: expected a folder of raw data, found none" in errors
+    assert not (tmp_path / "new").exists()
+
+
+def upgrade(project, answer, *options):
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "pseudolabel"), "upgrade", *options],
+        cwd=project,
+        input=answer,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_upgrade_shows_the_difference_and_asks(project):
+    assert upgrade(project, "") == (0, "up to date: pseudolabel 0.1.0\n")
+    file = project / "rounds" / "dvc.yaml"
+    shipped = file.read_text()
+    file.write_text(shipped.replace("# DVC has no loops", "# Changed"))
+    (project / "pseudolabel.version").write_text("pseudolabel 0.0.1\n")
+    code, output = upgrade(project, "n\n")
+    assert code == 1
+    assert "-# Changed" in output
+    assert "+pseudolabel 0.1.0" in output
+    assert "# Changed" in file.read_text()
+    code, output = upgrade(project, "", "--yes")
+    assert (code, output.splitlines()[-1]) == (0, "written: 2 files, pseudolabel 0.1.0")
+    assert file.read_text() == shipped
+
+
+def test_upgrade_outside_of_a_project_is_refused(tmp_path):
+    code, output = upgrade(tmp_path, "")
+    assert code == 1
+    assert "pseudolabel.version: expected a project, made by `pseudolabel init`" in output
+
+
+def test_the_pipeline_files_are_those_of_this_repository():
+    files = pipeline_files()
+    assert {"presets/semantic.yaml", "stages/merge.py", "folds/models/README.md"} <= set(files)
+    assert not any("__pycache__" in name or name.startswith("tests/") for name in files)

@@ -1,0 +1,39 @@
+"""Stages that run as separate processes, as DVC starts them, so that tests can kill them."""
+
+import os
+import subprocess
+import sys
+import time
+
+import yaml
+
+from tests.conftest import ROOT, tiny_params
+
+
+def write_project(root, prepared, folder, task="detection", **changes):
+    """Write a project with the params of a tiny task and with prepared data."""
+    params = tiny_params(root, task, **changes)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    (folder / "configs").symlink_to(ROOT / "configs")
+    (folder / "data").mkdir()
+    (folder / "data" / "prepared").symlink_to(prepared)
+
+
+def start_stage(folder, stage, *arguments):
+    """Start a stage of a project, in a new process group."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"stages.{stage}", *map(str, arguments)],
+        cwd=folder,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, process, seconds=120):
+    """Wait until a condition is true; fail if the process ends first."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -1,0 +1,160 @@
+"""Sound files with changed bytes are read, or refused with a plain error, within seconds.
+
+`HYPOTHESIS=search python -m pytest tests/test_byte_fuzz.py` tries 2,000 new changes per file.
+"""
+
+import os
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pseudolabel.core.errors import PseudolabelError
+from pseudolabel.core.prediction_records import Probabilities
+from pseudolabel.core.records import Annotations
+from pseudolabel.formats.shards import (
+    read_probabilities,
+    read_shard,
+    read_unreadable,
+    write_probabilities,
+    write_shard,
+)
+from pseudolabel.formats.weights_record import read_record
+from pseudolabel.models.checkpoints import load_weights, save_weights
+from pseudolabel.models.trained import read_trained_config
+from pseudolabel.params.loading import load_params
+from pseudolabel.raw.sample import SAMPLES
+from pseudolabel.splits.prepare import read_and_split
+from tests.builders import splitting
+from tests.conftest import SMALL, tiny_params
+
+EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS") == "search" else 25
+TOKENS = [b"\x00", b"\xff" * 8, b"-1", b"1e999", b"NaN", b"null", b'"', b"{", b"]", b"../", b"\n"]
+
+
+@st.composite
+def changes(draw):
+    """Where in a file, as a share of its length, which bytes are taken out, and what comes in."""
+    place = draw(st.floats(0, 1))
+    removed = draw(st.sampled_from([0, 1, 2, 8, 64, 4096]))
+    added = draw(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=16)))
+    return place, removed, added
+
+
+def changed(content, edits):
+    for place, removed, added in edits:
+        start = int(place * len(content))
+        content = content[:start] + added + content[start + removed :]
+    return content
+
+
+def shard(path):
+    boxes = np.array([[1, 2, 10, 12], [3, 3, 9, 9]], np.float32)
+    ids, scores = np.array([1, 2]), np.array([0.5, 0.9], np.float32)
+    write_shard(path, Annotations.predicted(ids, np.ones(2, np.int32), boxes, scores, 1), ["a.png"])
+
+
+def probabilities(path):
+    values = np.array([[0.2, 0.8], [0.5, 0.5]], np.float32)
+    write_probabilities(path, Probabilities(np.array([1, 2]), values))
+
+
+def weights(path):
+    save_weights(path, {"backbone.weight": torch.ones(3, 4), "head.bias": torch.zeros(2)})
+
+
+def config(path):
+    model = {"type": "RTMDet", "backbone": {"type": "ResNet", "depth": 18}}
+    content = {"task": "detection", "image_size": [96, 96], "model": model}
+    content["categories"] = [{"id": 1, "name": "disc"}]
+    path.write_bytes(orjson.dumps(content))
+
+
+def parameters(path):
+    path.write_text(yaml.safe_dump(tiny_params(path.parent).model_dump(mode="json")))
+
+
+def read_all_of_shard(path):
+    read_shard(path)
+    read_unreadable(path)
+
+
+FILES = {
+    "shard.parquet": (shard, read_all_of_shard),
+    "probabilities.parquet": (probabilities, read_probabilities),
+    "weights.pth": (weights, load_weights),
+    "recorded.pth": (weights, read_record),
+    "config.json": (config, lambda path: read_trained_config(path.parent)),
+    "params.yaml": (parameters, load_params),
+}
+fuzzed = settings(
+    max_examples=EXAMPLES,
+    deadline=timedelta(seconds=10),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+@fuzzed
+@given(edits=st.lists(changes(), min_size=1, max_size=3))
+def test_a_changed_file_is_read_or_refused(name, edits, tmp_path):
+    write, read = FILES[name]
+    path = tmp_path / name
+    write(path)
+    path.write_bytes(changed(path.read_bytes(), edits))
+    # Any other error fails the test.
+    with suppress(PseudolabelError):
+        read(path)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    """A raw root of each task that the fuzzed files belong to."""
+    roots = {}
+    for task in ("detection", "semantic"):
+        roots[task] = tmp_path_factory.mktemp(task) / "raw"
+        SAMPLES[task](roots[task], SMALL)
+        names = sorted(path.name for path in (roots[task] / "images").iterdir())
+        rows = "".join(f"{name},{number // 2}\n" for number, name in enumerate(names))
+        (roots[task] / "groups.csv").write_text(f"file,group\n{rows}")
+    return roots
+
+
+RAW_FILES = [
+    ("detection", "gold.json"),
+    ("detection", "groups.csv"),
+    ("detection", "images/*"),
+    ("semantic", "masks/*"),
+]
+
+
+@pytest.mark.parametrize(("task", "pattern"), RAW_FILES)
+@fuzzed
+@given(edits=st.lists(changes(), min_size=1, max_size=3))
+def test_a_raw_root_with_a_changed_file_is_read_or_refused(task, pattern, edits, samples):
+    root = samples[task]
+    path = min(root.glob(pattern))
+    sound = path.read_bytes()
+    before = sorted(Path(root.parent).rglob("*"))
+    path.write_bytes(changed(sound, edits))
+    try:
+        with suppress(PseudolabelError):
+            read_and_split(root, task, splitting(0.2), 0)
+    finally:
+        path.write_bytes(sound)
+    assert sorted(Path(root.parent).rglob("*")) == before
+
+
+def test_the_files_are_sound(tmp_path, samples):
+    for name, (write, read) in FILES.items():
+        write(tmp_path / name)
+        read(tmp_path / name)
+    for task, root in samples.items():
+        assert read_and_split(root, task, splitting(0.2), 0)

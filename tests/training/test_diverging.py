@@ -1,0 +1,67 @@
+"""A training that goes wrong stops at that step, with the likely reason, and writes no weights."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.structures import InstanceData
+
+from pseudolabel.core.errors import ModelError
+from pseudolabel.models.checkpoints import save_weights
+from pseudolabel.training.loss_check import check_loss
+from pseudolabel.training.train import train
+
+ENORMOUS = {"learning_rate": 1e20, "warmup_iterations": 0, "gradient_clip": None}
+ENORMOUS |= {"ema_momentum": None, "optimizer": {"type": "SGD"}}
+
+
+@pytest.mark.parametrize("any_task", ["classification", "detection"], indirect=True)
+def test_an_enormous_learning_rate_stops_the_training_early(any_task, tmp_path):
+    params = any_task.params(train=ENORMOUS, model={"weights": None})
+    expected = r"train: iteration [23]: expected a loss .*learning_rate is too high"
+    with pytest.raises(ModelError, match=expected) as caught:
+        train(any_task.prepared, any_task.prepared, tmp_path / "model", params)
+    assert "\n" not in str(caught.value)
+    assert "train.gradient_clip is not set" in str(caught.value)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("any_task", ["classification"], indirect=True)
+def test_weights_of_no_numbers_are_never_a_finished_model(any_task, tmp_path):
+    steep = {"type": "SGD", "weight_decay": 1e10}
+    changes = ENORMOUS | {"iterations": 1, "learning_rate": 1e38, "optimizer": steep}
+    params = any_task.params(train=changes, model={"weights": None})
+    with pytest.raises(ModelError, match=r"weights\.pth: expected finite weights"):
+        train(any_task.prepared, any_task.prepared, tmp_path / "model", params)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_file_is_written_for_weights_of_no_numbers(tmp_path, value):
+    with pytest.raises(ModelError, match="in 'b'"):
+        save_weights(tmp_path / "w.pth", {"a": torch.ones(1), "b": torch.tensor([1.0, value])})
+    assert not (tmp_path / "w.pth").exists()
+
+
+def runner():
+    wrapper = SimpleNamespace(get_lr=lambda: {"lr": [0.1]}, clip_grad_kwargs={"max_norm": 1})
+    return SimpleNamespace(iter=6, optim_wrapper=wrapper)
+
+
+def test_the_message_says_what_is_known():
+    boxes = torch.tensor([[0.0, 0.0, 5.0, 5.0], [3.0, 3.0, 3.0, 9.0]])
+    sample = SimpleNamespace(gt_instances=InstanceData(bboxes=boxes), img_path="images/a.png")
+    losses = {"loss": 1, "loss_cls": torch.tensor(0.5), "loss_bbox": torch.tensor(float("nan"))}
+    with pytest.raises(ModelError) as caught:
+        check_loss(float("nan"), 2.0, runner(), losses, {"data_samples": [sample]})
+    assert "iteration 7" in str(caught.value)
+    assert "not finite: loss_bbox)" in str(caught.value)
+    assert "a box without area in images/a.png" in str(caught.value)
+    assert "gradient_clip" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("first", "loss"), [(2.0, 1e7), (1e9, 1e10), (2.0, float("inf"))])
+def test_a_loss_that_explodes_is_an_error(first, loss):
+    with pytest.raises(ModelError, match="expected a loss that falls"):
+        check_loss(loss, first, runner(), {}, {})
+    check_loss(500.0, 2.0, runner(), {}, {})

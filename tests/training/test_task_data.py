@@ -1,0 +1,118 @@
+"""The training data of each task, after all transforms."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pseudolabel.formats.silver_folder import SOFT_LABELS
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.models.configs import model_config
+from pseudolabel.training.train import train
+from tests.gold_items import training_dataset
+
+TASKS = ("detection", "instance", "semantic", "classification")
+
+
+@pytest.mark.parametrize("any_task", ["semantic"], indirect=True)
+def test_label_maps_are_padded_with_unlabelled_pixels(any_task):
+    gold = SplitFolder(any_task.prepared / "gold")
+    item = training_dataset(any_task, train={"augmentations": []})[0]
+    labels = item["data_samples"].gt_sem_seg.data[0].numpy()
+    assert np.array_equal(labels[:80], gold.label_map(int(gold.read().images.ids[0])))
+    assert (labels[80:] == 255).all()
+    assert item["inputs"].shape == (3, 96, 96)
+
+
+@pytest.mark.parametrize("any_task", ["instance"], indirect=True)
+def test_training_masks_are_the_masks_of_gold(any_task):
+    gold = SplitFolder(any_task.prepared / "gold").read()
+    item = training_dataset(any_task, train={"augmentations": []})[0]
+    first = next(gold.annotations.by_image(gold.images.ids))
+    pixels = item["data_samples"].gt_instances.masks.masks
+    assert pixels.shape == (len(first), 96, 96)
+    assert pixels.sum(axis=(1, 2)).tolist() == first.areas.tolist()
+
+
+@pytest.mark.parametrize("any_task", ["classification"], indirect=True)
+def test_training_labels_are_class_indices(any_task):
+    gold = SplitFolder(any_task.prepared / "gold").read()
+    items = training_dataset(any_task)
+    labels = [int(items[row]["data_samples"].gt_label) for row in range(len(items))]
+    assert labels == gold.class_indices.tolist()
+    ids = [gold.categories[label].id for label in labels]
+    assert ids == gold.annotations.category_ids.tolist()
+
+
+MIXES = [
+    ("neither", {"mixup": 0.0, "cutmix": 0.0}, None),
+    ("mixup", {"mixup": 0.2, "cutmix": 0.0}, ["Mixup"]),
+    ("both", {"mixup": 0.2, "cutmix": 1.0}, ["Mixup", "CutMix"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"), [mix[1:] for mix in MIXES], ids=[mix[0] for mix in MIXES]
+)
+@pytest.mark.slow
+@pytest.mark.parametrize("any_task", ["classification"], indirect=True)
+def test_mixing_and_smoothing_come_from_params(any_task, tmp_path, changes, names):
+    params = any_task.params(train=changes | {"label_smoothing": 0.2, "iterations": 3})
+    categories = SplitFolder(any_task.prepared / "gold").read().categories
+    model = model_config(params, categories)
+    assert model.head.loss.label_smooth_val == 0
+    hard = any_task.params(train={"label_smoothing": 0.2, "soft_labels": False})
+    assert model_config(hard, categories).head.loss.label_smooth_val == 0.2
+    assert (model.train_cfg and [mix["type"] for mix in model.train_cfg["augments"]]) == names
+    train(any_task.prepared, any_task.prepared, tmp_path / "model", params)
+    assert (tmp_path / "model" / "weights.pth").exists()
+
+
+def check_crop(sample, task):
+    """Assert that the labels of an image lie inside a crop of 32 x 48 pixels."""
+    if task == "semantic":
+        assert sample.gt_sem_seg.data.shape == (1, 48, 32)
+    if task in ("detection", "instance"):
+        x1, y1, x2, y2 = sample.gt_instances.bboxes.tensor.T
+        assert (x1 >= 0).all()
+        assert (y1 >= 0).all()
+        assert (x2 <= 32).all()
+        assert (y2 <= 48).all()
+    if task == "instance":
+        masks = sample.gt_instances.masks.to_ndarray().astype(bool)
+        assert masks.shape[1:] == (48, 32)
+        for mask, box in zip(masks, sample.gt_instances.bboxes.tensor.tolist(), strict=True):
+            rows, columns = np.nonzero(mask)
+            around = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+            assert np.abs(np.array(around) - box).max() <= 1
+
+
+@pytest.mark.parametrize("any_task", TASKS, indirect=True)
+def test_images_and_labels_are_cropped_together(any_task):
+    items = training_dataset(any_task, train={"crop": [32, 48], "augmentations": []})
+    for row in range(len(items)):
+        item = items[row]
+        assert item["inputs"].shape == (3, 48, 32)
+        check_crop(item["data_samples"], any_task.task)
+
+
+@pytest.mark.parametrize("any_task", ["classification"], indirect=True)
+def test_silver_has_soft_labels_and_gold_has_smoothed_labels(any_task, tmp_path):
+    shutil.copytree(any_task.prepared / "gold", tmp_path / "gold")
+    shutil.copytree(any_task.prepared / "gold", tmp_path / "silver")
+    gold = SplitFolder(tmp_path / "gold").read()
+    even = np.ones(len(gold.categories))
+    values = np.random.default_rng(0).dirichlet(even, len(gold.images)).astype(np.float32)
+    np.save(tmp_path / "silver" / SOFT_LABELS, values)
+    data = replace(any_task, prepared=tmp_path)
+    items = training_dataset(data, train={"soft_labels": True, "label_smoothing": 0.3})
+    samples = [items[row]["data_samples"] for row in range(len(items))]
+    hard, soft = np.split(np.stack([sample.gt_score.numpy() for sample in samples]), 2)
+    assert np.array_equal(soft, values)
+    assert np.allclose(hard.sum(axis=1), 1)
+    assert np.allclose(hard.max(axis=1), 0.7 + 0.3 / len(even))
+    labels = [int(sample.gt_label) for sample in samples[: len(values)]]
+    assert hard.argmax(axis=1).tolist() == labels
+    plain = training_dataset(data, train={"soft_labels": False})
+    assert "gt_score" not in plain[0]["data_samples"]
