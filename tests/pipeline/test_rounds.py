@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.pipeline.campaign.kills import Campaign, fingerprint
+from tests.pipeline.campaign.kills import Campaign, fingerprint, remove_cut_records
 from tests.pipeline.conftest import TEACHER_STAGES, copy_of_project, round_stages
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_committed")]
@@ -128,6 +128,14 @@ def test_a_loop_that_is_killed_again_and_again_ends_with_the_same_bytes(at_round
     campaign.run(expected)
     assert campaign.faults == []
     assert campaign.kills_done >= 4
+
+
+@pytest.mark.parametrize("name", [".dvc/tmp/rwlock", "rounds/dvc.lock"])
+def test_a_file_of_dvc_that_was_cut_short_can_be_deleted(at_round_2, name):
+    (at_round_2.folder / name).write_text("")
+    assert name in at_round_2.run("dvc", "repro", fails=True)
+    assert remove_cut_records(at_round_2.folder) == [name]
+    assert at_round_2.stages("dvc", "repro") == []
 
 
 def test_another_round_runs_its_own_stages_and_no_other(at_round_2):
