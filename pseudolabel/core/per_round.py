@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 _SCHEDULED = {
@@ -61,6 +62,17 @@ def in_round(params: _ParamsType, number: int) -> _ParamsType:
         }
         update[name] = section.model_copy(update=values)
     return params.model_copy(update=update)
+
+
+def round_seed(seed: int, number: int) -> int:
+    """Return the seed of a round's training: `seed` in round 0, another one in each later round.
+
+    With one seed for all rounds, a round with the teacher and the silver of the round before would
+    train the same model again.
+    """
+    if number == 0:
+        return seed
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
 
 
 def gold_and_silver_per_step(batch_size: int, gold_share: float) -> tuple[int, int]:

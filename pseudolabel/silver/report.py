@@ -58,18 +58,34 @@ def build_report(
 
 
 def describe_silver(report: dict[str, Any], unit: str, section: Filter) -> str:
-    """Return a one-line summary of the silver and its thresholds."""
+    """Return a summary of the silver and its thresholds, in one or two lines."""
     counts, images = report[unit], report["images"]
     hidden = sum(counts["hidden_by_class"].values())
     text = f"silver: {counts['out']:,} of {counts['in']:,} {unit} kept, "
     text += f"{hidden:,} hidden, " if hidden else ""
     text += f"on {images['out']:,} of {images['in']:,} images; "
+    return text + _describe_thresholds(section) + _describe_repetition(report)
+
+
+def _describe_thresholds(section: Filter) -> str:
+    """Return the threshold of all classes, or the first ones of single classes."""
     if not isinstance(section.threshold, dict):
-        return f"{text}threshold {section.threshold}"
+        return f"threshold {section.threshold}"
     values = [f"{name} {value}" for name, value in section.threshold.items()]
     rest = len(values) - _THRESHOLDS_SHOWN
     more = [f"and {rest} more"] if rest > 0 else []
-    return f"{text}thresholds: {', '.join(values[:_THRESHOLDS_SHOWN] + more)}"
+    return f"thresholds: {', '.join(values[:_THRESHOLDS_SHOWN] + more)}"
+
+
+def _describe_repetition(report: dict[str, Any]) -> str:
+    """Return a line if the silver is that of the round before, else nothing."""
+    agreement = report.get(AGREEMENT)
+    if agreement is None or agreement["same"] < agreement["compared"]:
+        return ""
+    return (
+        "\nThis is the silver of the round before. The student of this round differs in its random "
+        "numbers alone: to learn more, change the filter, the teachers or the views."
+    )
 
 
 def _score_histograms(

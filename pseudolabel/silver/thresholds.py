@@ -21,7 +21,7 @@ from pseudolabel.silver.matching import ScoredLabels, precision_recall_f1
 _THRESHOLD_GRID = np.round(np.arange(0, 1.0001, 0.01), 2)
 """The thresholds to choose from: 0, 0.01 ... 1."""
 _FEWEST_LABELS = 20
-"""A class with fewer gold labels than this takes the threshold of all classes together."""
+"""The threshold of a class with fewer gold labels than this is a mean with that of all classes."""
 _AS_GOOD = 0.99
 """Thresholds with at least this share of the best F1 count as equally good."""
 _CURVES, _RELIABILITY = "thresholds.csv", "reliability.csv"
@@ -136,11 +136,7 @@ def choose_thresholds(
     }
     few = [name for name, total in zip(names, labels.totals, strict=True) if total < _FEWEST_LABELS]
     if section.score == "auto":
-        shared = together.best(section.auto)
-        best = [
-            shared if name in few else curve.best(section.auto) for name, curve in curves.items()
-        ]
-        values = _THRESHOLD_GRID[best].round(2).tolist()
+        values = _smoothed_thresholds(curves, together, labels, section.auto)
     else:
         values = class_thresholds(section.threshold, categories).round(6).tolist()
     by_class = {name: round(value, 6) for name, value in zip(names, values, strict=True)}
@@ -155,6 +151,20 @@ def choose_thresholds(
         "classes": {name: {"threshold": by_class[name]} | chosen[name].at(0) for name in names},
     }
     return Thresholds(temperature, by_class, report)
+
+
+def _smoothed_thresholds(
+    curves: Mapping[str, _Curve], together: _Curve, labels: ScoredLabels, wanted: Auto
+) -> list[float]:
+    """Return the threshold of each class, drawn towards that of all classes if it has few labels.
+
+    With n gold labels of _FEWEST_LABELS, its own threshold has the weight n / _FEWEST_LABELS.
+    """
+    own = _THRESHOLD_GRID[[curve.best(wanted) for curve in curves.values()]]
+    weights = np.minimum(1, labels.totals / _FEWEST_LABELS)
+    shared = _THRESHOLD_GRID[together.best(wanted)]
+    smoothed: list[float] = (weights * own + (1 - weights) * shared).round(2).tolist()
+    return smoothed
 
 
 def class_thresholds(

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from pseudolabel.core.per_round import gold_and_silver_per_step
+from pseudolabel.core.per_round import gold_and_silver_per_step, round_seed
 from pseudolabel.core.records import Category
 from pseudolabel.core.shared_memory import LOADER_TIMEOUT, refuse_small_shared_memory
 from pseudolabel.formats.image_files import IMAGES
@@ -77,8 +77,7 @@ def build_config(
     model = model_config(params, categories)
     if not weights.pretrained:
         model = unfreeze(model)
-    # Two rounds may have the same initial weights and silver: their random numbers differ.
-    seed = params.seed + (params.round if weights.origin else 0)
+    seed = round_seed(params.seed, params.round)
     config = {
         "default_scope": PACKAGES[params.task],
         "task": params.task,
@@ -86,7 +85,7 @@ def build_config(
         "model": model,
         "image_size": single_value(params.model.image_size),
         "categories": [{"id": category.id, "name": category.name} for category in categories],
-        "randomness": {"seed": params.seed},
+        "randomness": {"seed": seed},
         "train_dataloader": _train_dataloader(sources, categories, params, seed),
         "train_cfg": train_loop(params),
         "optim_wrapper": optimizer_wrapper(params),

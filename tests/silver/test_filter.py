@@ -52,6 +52,16 @@ def test_silver_has_the_labels_kept_and_the_report_adds_up(tmp_path, prepared):
     assert report["mean_score"] == pytest.approx(silver.scores.mean(), abs=1e-5)
 
 
+def test_the_same_silver_as_in_the_round_before_is_said(tmp_path, prepared, capsys):
+    write_predictions(tmp_path / "predictions", random_predictions())
+    before = make_silver(tmp_path, prepared).rename(tmp_path / "before")
+    assert "round before" not in capsys.readouterr().out
+    make_silver(tmp_path, prepared, before)
+    assert "This is the silver of the round before" in capsys.readouterr().out
+    make_silver(tmp_path, prepared, before, score=0.9)
+    assert "This is the silver of the round before" not in capsys.readouterr().out
+
+
 def test_no_silver_is_an_error_and_the_report_is_written(tmp_path, prepared):
     write_predictions(tmp_path / "predictions", random_predictions())
     with pytest.raises(SilverError, match="no silver label is left of 60 predicted annotations"):

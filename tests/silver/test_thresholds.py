@@ -82,12 +82,19 @@ def test_an_impossible_precision_takes_the_highest_precision():
     assert precision[row] == precision.max() < 0.99
 
 
+def test_a_class_without_labels_takes_the_threshold_of_all_classes(tmp_path):
+    labels = scored_labels([*right_above(0.6), *right_above(0.3, 1)], [40, 70, 0])
+    chosen = choose_thresholds(labels, CLASSES, open_filter(Filter, score="auto"), tmp_path)
+    together = _Curve.from_labels(labels, 1.0, np.ones(3, bool)).best(F1)
+    assert chosen.by_class["star"] == pytest.approx(_THRESHOLD_GRID[together])
+
+
 def test_of_equally_good_thresholds_the_middle_one_is_taken():
     rows = [(0, 0.9, True)] * 50 + [(0, 0.1, False)] * 50
     assert _THRESHOLD_GRID[curve(rows, [50]).best(F1)] == pytest.approx(0.51, abs=0.02)
 
 
-def test_rare_classes_take_the_threshold_of_all_classes(tmp_path):
+def test_thresholds_of_rare_classes_are_drawn_to_that_of_all_classes(tmp_path):
     rows = [*right_above(0.6), *right_above(0.3, 1), *[(2, 0.95, True)] * 5]
     labels = scored_labels(rows, [40, 70, 5])
     chosen = choose_thresholds(labels, CLASSES, open_filter(Filter, score="auto"), tmp_path)
@@ -95,7 +102,11 @@ def test_rare_classes_take_the_threshold_of_all_classes(tmp_path):
     assert chosen.by_class["rod"] == pytest.approx(0.3, abs=0.02)
     assert chosen.report["too_few_labels"] == ["star"]
     together = _Curve.from_labels(labels, 1.0, np.ones(3, bool)).best(F1)
-    assert chosen.by_class["star"] == pytest.approx(_THRESHOLD_GRID[together])
+    own = _Curve.from_labels(labels, 1.0, np.arange(3) == 2).best(F1)
+    shared, alone = _THRESHOLD_GRID[[together, own]]
+    # 5 of 20 labels: a quarter of its own.
+    assert chosen.by_class["star"] == pytest.approx(0.75 * shared + 0.25 * alone, abs=0.006)
+    assert shared != alone
     assert chosen.report["classes"]["disc"]["f1"] > 0.97
     with (tmp_path / "thresholds.csv").open() as stream:
         lines = list(csv.DictReader(stream))
