@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 RESULTS = Path("benchmarks/results")
+SETTING = "scratch"
 RUNS = (
     ("bccd", 10, "lift_bccd_10.csv"),
     ("bccd", 20, "lift_bccd_20.csv"),
@@ -32,7 +33,7 @@ def scores(path: Path, dataset: str) -> dict[str, list[float]]:
     best: dict[tuple[str, str], tuple[float, float]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            if row["dataset"] == dataset:
+            if (row["dataset"], row["setting"]) == (dataset, SETTING):
                 key = row["arm"], row["seed"]
                 best[key] = max(best.get(key, (-1.0, 0.0)), (float(row["val"]), float(row["test"])))
     found = defaultdict(list)

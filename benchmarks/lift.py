@@ -3,6 +3,7 @@
     python -m benchmarks.lift                     # all data sets in ../shared/data, 3 seeds: hours
     python -m benchmarks.lift --quick             # one seed
     python -m benchmarks.lift --data bccd         # one data set; processes can run in parallel
+    python -m benchmarks.lift --setting scratch   # from random weights, not from packaged ones
     python -m benchmarks.lift --task detection --root my_data --out my_lift.csv
 
 The arms are: gold alone, for the iterations of one round (gold) or of all rounds (gold_long); the
@@ -45,12 +46,11 @@ from pseudolabel.params.common import Params
 SETTINGS = Path(__file__).with_name("lift.yaml")
 COST = "cost.json"
 RESULTS = Path("benchmarks/results/lift.csv")
+KEY = ("dataset", "setting", "arm", "seed", "round")
 COLUMNS = (
     "dataset",
     "task",
-    "arm",
-    "seed",
-    "round",
+    *KEY[1:],
     "val",
     "test",
     "silver_images",
@@ -62,11 +62,12 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A data set, and the parameters that differ from presets/<task>.yaml."""
+class Case:
+    """A data set in one setting, and the parameters that differ from presets/<task>.yaml."""
 
     name: str
     task: str
+    setting: str
     root: Path
     options: dict[str, Any]
 
@@ -74,49 +75,74 @@ class Setting:
         """Return all parameters with a seed."""
         return preset_params(self.task, self.options | {"seed": seed, "data.root": self.root})
 
+    def bench(self, work: Path, seed: int, sees_test: bool) -> Bench:
+        """Return the parameters and the folders of one seed."""
+        data = work / self.name / self.setting
+        return Bench(self.params(seed), data, data / f"seed_{seed}", sees_test)
 
-def settings_of(arguments: argparse.Namespace) -> list[Setting]:
-    """Return the settings that the command line names."""
+
+def cases_of(arguments: argparse.Namespace) -> list[Case]:
+    """Return the cases that the command line names."""
     extra = {name: yaml.safe_load(value) for name, value in arguments.set}
     if arguments.task:
-        root = arguments.root
-        return [Setting(root.resolve().name, arguments.task, root, extra)]
-    gold = {} if arguments.gold is None else {"gold": arguments.gold}
-    return read_settings(arguments.root, arguments.work, arguments.data, extra, gold)
+        name = arguments.root.resolve().name
+        options = options_of(arguments.setting, arguments.task, name) | extra
+        return [Case(name, arguments.task, arguments.setting, arguments.root, options)]
+    return read_cases(
+        arguments.root, arguments.work, arguments.setting, arguments.data, extra, arguments.gold
+    )
 
 
-def read_settings(
+def read_settings() -> dict[str, Any]:
+    """Return the content of benchmarks/lift.yaml."""
+    values: dict[str, Any] = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+    return values
+
+
+def options_of(setting: str, task: str, dataset: str) -> dict[str, Any]:
+    """Return the parameters of a data set that differ from presets/<task>.yaml in a setting."""
+    known = read_settings()
+    by_setting = known["data"].get(dataset, {}).get(setting, {"options": {}})
+    return {**known["settings"][setting][task], **by_setting["options"]}
+
+
+def read_cases(
     root: Path,
     work: Path,
+    setting: str,
     names: list[str] | None = None,
     extra: dict[str, Any] | None = None,
-    gold: dict[str, int] | None = None,
-) -> list[Setting]:
-    """Return the settings of the named data sets in a folder, or of all in benchmarks/lift.yaml."""
-    known = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
-    settings = []
+    gold: int | None = None,
+) -> list[Case]:
+    """Return the named data sets in a folder, or all in benchmarks/lift.yaml, in one setting."""
+    known = read_settings()["data"]
+    cases = []
     for name in names or known:
-        values = known[name] | (gold or {})
-        raw = copy_raw(root / name, work / name / "raw", values)
-        settings.append(Setting(name, values["task"], raw, values["options"] | (extra or {})))
-    return settings
+        values = known[name]
+        count = values[setting].get("gold") if gold is None else gold
+        copy = work / name / setting / "raw"
+        raw = copy_raw(root / name, copy, values.get("longest"), count)
+        options = options_of(setting, values["task"], name) | (extra or {})
+        cases.append(Case(name, values["task"], setting, raw, options))
+    return cases
 
 
-def copy_raw(source: Path, output: Path, values: dict[str, Any]) -> Path:
-    """Return the raw root to use: the source, or a copy that is changed as lift.yaml demands.
+def copy_raw(source: Path, output: Path, longest: int | None, gold: int | None) -> Path:
+    """Return the raw root to use: the source, or a copy that is changed.
 
     Args:
         source: the raw root.
         output: the folder for the copy; an existing copy is used again.
-        values: `longest` shrinks images, `gold` limits the number of gold images.
+        longest: the longest side of shrunk images, in pixels.
+        gold: the number of gold images to keep.
     """
     steps: list[Callable[[Path, Path], object]] = []
     if source.name == "dubai_aerial":
         steps.append(copy_with_ids)
-    if "longest" in values:
-        steps.append(partial(shrink, longest=values["longest"]))
-    if "gold" in values:
-        steps.append(partial(fewer_gold, count=values["gold"]))
+    if longest is not None:
+        steps.append(partial(shrink, longest=longest))
+    if gold is not None:
+        steps.append(partial(fewer_gold, count=gold))
     if output.exists() or not steps:
         return output if steps else source
     with tempfile.TemporaryDirectory() as scratch:
@@ -128,12 +154,12 @@ def copy_raw(source: Path, output: Path, values: dict[str, Any]) -> Path:
 
 
 def existing_rows(path: Path) -> set[tuple[str, ...]]:
-    """Return dataset, arm, seed and round of the rows in a CSV."""
+    """Return data set, setting, arm, seed and round of the rows in a CSV."""
     if not path.exists():
         return set()
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return {(row["dataset"], row["arm"], row["seed"], row["round"]) for row in rows}
+    return {tuple(row[name] for name in KEY) for row in rows}
 
 
 def append(path: Path, row: dict[str, Any]) -> None:
@@ -174,21 +200,17 @@ def measure(arm: Arm, bench: Bench, folder: Path) -> dict[str, Any]:
 
 
 def missing_rows(
-    settings: list[Setting], arguments: argparse.Namespace
+    cases: list[Case], arguments: argparse.Namespace
 ) -> Iterator[tuple[dict[str, Any], Arm, Bench]]:
     """Yield the rows that are missing in the CSV, seed by seed, with their arm and bench."""
     done = existing_rows(arguments.out)
     for seed in arguments.seeds[: 1 if arguments.quick else None]:
-        for setting in settings:
-            data = arguments.work / setting.name
-            runs = data / f"seed_{seed}"
-            bench = Bench(setting.params(seed), data, runs, sees_test=not arguments.val_only)
-            for arm, number, function in arms_of(setting.task):
-                key = (setting.name, arm, str(seed), str(number))
+        for case in cases:
+            bench = case.bench(arguments.work, seed, sees_test=not arguments.val_only)
+            for arm, number, function in arms_of(case.task):
+                key = (case.name, case.setting, arm, str(seed), str(number))
                 if key not in done and (not arguments.arms or arm in arguments.arms):
-                    names = ("dataset", "arm", "seed", "round")
-                    row = dict(zip(names, key, strict=True)) | {"task": setting.task}
-                    yield row, function, bench
+                    yield dict(zip(KEY, key, strict=True)) | {"task": case.task}, function, bench
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -204,6 +226,7 @@ def parse_arguments() -> argparse.Namespace:
         help="folder of data sets; with --task, one data set",
     )
     add("--task", help="the task of another raw root, which needs an oracle.json")
+    add("--setting", choices=("scratch", "pretrained"), default="pretrained")
     add("--data", nargs="+", help="some of the data sets in benchmarks/lift.yaml")
     add("--arms", nargs="+", help="some of the arms")
     add(
@@ -236,7 +259,7 @@ def main() -> None:
     # One process per row, so that its peak memory is the row's. It is forked, because imports take
     # as long as a short training, and the parent process computes nothing.
     context = get_context("spawn" if arguments.device == "cuda" else "fork")
-    for key, arm, bench in missing_rows(settings_of(arguments), arguments):
+    for key, arm, bench in missing_rows(cases_of(arguments), arguments):
         print(" ".join(f"{name}={value}" for name, value in key.items()), file=sys.stderr)
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             folder = bench.run(key["arm"], int(key["round"])).folder

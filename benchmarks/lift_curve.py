@@ -16,9 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from benchmarks.lift import SETTINGS, Setting, read_settings
+from benchmarks.lift import Case, read_cases, read_settings
 from pseudolabel.core.files import read_json, write_csv
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.evaluation import SCORERS
@@ -31,14 +29,11 @@ from pseudolabel.predictions.predictor import TrainedModels, earlier_weights
 RESULTS = Path("benchmarks/results/lift_curve.csv")
 
 
-def curve(setting: Setting, work: Path, seed: int) -> list[dict[str, Any]]:
+def curve(case: Case, work: Path, seed: int) -> list[dict[str, Any]]:
     """Return the main metric on val for each snapshot of a long training."""
-    params = setting.params(seed)
-    model = work / setting.name / f"seed_{seed}" / "gold_long" / "0" / "model"
-    prepared = model.parents[3] / "prepared_without_test"
-    if not prepared.exists():
-        prepared = model.parents[3] / "prepared"
-    val = SplitFolder(prepared / "val")
+    bench = case.bench(work, seed, sees_test=True)
+    model = bench.run("gold_long").model
+    val = SplitFolder(bench.prepared() / "val")
     truth = val.read()
     total = read_json(model / RECORD)["iterations"]
     paths = [*earlier_weights(model), model / WEIGHTS]
@@ -48,12 +43,19 @@ def curve(setting: Setting, work: Path, seed: int) -> list[dict[str, Any]]:
             folder = Path(name)
             shutil.copy(model / CONFIG, folder / CONFIG)
             shutil.copy(path, folder / WEIGHTS)
-            predictor = TrainedModels([folder], setting.root / IMAGES, params.evaluate)
-            scorer = SCORERS[setting.task](truth, val.path, params)
+            predictor = TrainedModels([folder], case.root / IMAGES, bench.params.evaluate)
+            scorer = SCORERS[case.task](truth, val.path, bench.params)
             score_images(predictor, truth.images, scorer)
         overall, _ = scorer.result()
-        row = {"dataset": setting.name, "seed": seed, "iterations": total * number // len(paths)}
-        rows.append(row | {"val": overall[TASKS[setting.task].headline[0]]})
+        rows.append(
+            {
+                "dataset": case.name,
+                "setting": case.setting,
+                "seed": seed,
+                "iterations": total * number // len(paths),
+                "val": overall[TASKS[case.task].headline[0]],
+            }
+        )
     return rows
 
 
@@ -70,22 +72,23 @@ def main() -> None:
     if arguments.out.exists():
         with arguments.out.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-    existing = {folder.name for folder in arguments.work.iterdir()}
-    names = sorted(existing & set(yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))))
-    for setting in read_settings(arguments.root, arguments.work, names):
-        for folder in sorted((arguments.work / setting.name).glob("seed_*/gold_long/0/model")):
-            seed = int(folder.parts[-4].removeprefix("seed_"))
-            kept = [row for row in rows if curve_key(row) != (setting.name, seed)]
-            rows = kept + curve(setting, arguments.work, seed)
+    known = read_settings()
+    for setting in known["settings"]:
+        names = [one for one in known["data"] if (arguments.work / one / setting).is_dir()]
+        for case in read_cases(arguments.root, arguments.work, setting, names):
+            seeds = (arguments.work / case.name / setting).glob("seed_*/gold_long/0/model")
+            for seed in sorted(int(one.parts[-4].removeprefix("seed_")) for one in seeds):
+                kept = [row for row in rows if curve_key(row) != (case.name, setting, seed)]
+                rows = kept + curve(case, arguments.work, seed)
     rows.sort(key=curve_key)
     write_csv(arguments.out, rows)
     for row in rows:
         print(",".join(map(str, row.values())))
 
 
-def curve_key(row: dict[str, Any]) -> tuple[str, int]:
-    """Return the data set and the seed of a row."""
-    return row["dataset"], int(row["seed"])
+def curve_key(row: dict[str, Any]) -> tuple[str, str, int]:
+    """Return the data set, the setting and the seed of a row."""
+    return row["dataset"], row["setting"], int(row["seed"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The table, the intervals and the plot of the results of benchmarks/lift.py.
 
-    python -m benchmarks.lift_table --work lift
+    python -m benchmarks.lift_table --work lift                      # from packaged weights
+    python -m benchmarks.lift_table --work lift --setting scratch    # from random weights
 
 The intervals are paired bootstraps over the images of test. All models of a data set are scored on
 the same draws, and the difference of a draw is the mean over seeds. The work folder of
@@ -19,10 +20,10 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from benchmarks.lift import RESULTS, SETTINGS, Setting
+from benchmarks.lift import RESULTS, options_of
+from benchmarks.preset_params import preset_params
 from pseudolabel.core.files import write_csv
 from pseudolabel.evaluation import SCORERS
 from pseudolabel.evaluation.bootstrap import draw_images, percentile_interval
@@ -42,6 +43,7 @@ class Result:
 
     dataset: str
     task: str
+    setting: str
     arm: str
     seed: int
     number: int
@@ -50,16 +52,22 @@ class Result:
 
     def folder(self, work: Path) -> Path:
         """Return the folder of the model and its evaluation."""
-        return work / self.dataset / f"seed_{self.seed}" / self.arm / str(self.number)
+        seed = self.case_folder(work) / f"seed_{self.seed}"
+        return seed / self.arm / str(self.number)
+
+    def case_folder(self, work: Path) -> Path:
+        """Return the folder of the data set in this setting."""
+        return work / self.dataset / self.setting
 
 
-def read_results(path: Path) -> list[Result]:
-    """Return the rows of a CSV with a score on test."""
+def read_results(path: Path, setting: str) -> list[Result]:
+    """Return the rows of a setting in a CSV that have a score on test."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
             Result(
                 row["dataset"],
                 row["task"],
+                row["setting"],
                 row["arm"],
                 int(row["seed"]),
                 int(row["round"]),
@@ -67,7 +75,7 @@ def read_results(path: Path) -> list[Result]:
                 float(row["test"]),
             )
             for row in csv.DictReader(file)
-            if row["test"]
+            if row["test"] and row["setting"] == setting
         ]
 
 
@@ -103,7 +111,8 @@ def intervals(dataset: str, arms: dict[str, dict[int, Result]], work: Path) -> l
         gains = np.mean([drawn[BEST, seed] - drawn[name, seed] for seed in seeds], axis=0)
         low, high = percentile_interval(gains) or (None, None)
         gain = np.mean([best[seed].test - arms[name][seed].test for seed in seeds])
-        row = {"dataset": dataset, "over": name, "seeds": len(seeds)}
+        row = {"dataset": dataset, "setting": best[seeds[0]].setting, "over": name}
+        row["seeds"] = len(seeds)
         rows.append(row | {"gain": round(float(gain), 6), "low": low, "high": high})
     return rows
 
@@ -118,10 +127,10 @@ def read_intervals(path: Path) -> list[dict[str, Any]]:
 
 def resampled(result: Result, work: Path) -> NDArray[np.float64]:
     """Return the main metric of a model on each draw of test images."""
-    test = SplitFolder(work / result.dataset / "prepared" / "test")
+    test = SplitFolder(result.case_folder(work) / "prepared" / "test")
     truth = test.read()
-    values = yaml.safe_load(SETTINGS.read_text(encoding="utf-8")).get(result.dataset, {})
-    params = Setting(result.dataset, result.task, test.path, values.get("options", {})).params(0)
+    options = options_of(result.setting, result.task, result.dataset)
+    params = preset_params(result.task, options)
     scorer = SCORERS[result.task](truth, test.path, params)
     scorer.read(outcome_path(result.folder(work) / "evaluation", result.number, "test"))
     return scorer.resampled(draw_images(len(truth.images), seed=0))
@@ -190,10 +199,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--setting", choices=("scratch", "pretrained"), default="pretrained")
     parser.add_argument("--work", type=Path, help="the work folder of benchmarks/lift.py")
     parser.add_argument("--plot", type=Path, default=Path("docs/lift.svg"))
     arguments = parser.parse_args()
-    results = read_results(arguments.results)
+    results = read_results(arguments.results, arguments.setting)
     datasets = dict.fromkeys(result.dataset for result in results)
     all_arms = {
         name: by_arm(result for result in results if result.dataset == name) for name in datasets
@@ -202,12 +212,14 @@ def main() -> None:
     rows = read_intervals(path)
     if arguments.work:
         for name, arms in all_arms.items():
-            if (arguments.work / name).is_dir():
-                kept = [row for row in rows if row["dataset"] != name]
+            if (arguments.work / name / arguments.setting).is_dir():
+                key = (name, arguments.setting)
+                kept = [row for row in rows if (row["dataset"], row["setting"]) != key]
                 rows = kept + intervals(name, arms, arguments.work)
-        write_csv(path, sorted(rows, key=lambda row: row["dataset"]))
+        write_csv(path, sorted(rows, key=lambda row: (row["setting"], row["dataset"])))
     for name, arms in all_arms.items():
-        gains = {row["over"]: row for row in rows if row["dataset"] == name}
+        chosen = [row for row in rows if row["setting"] == arguments.setting]
+        gains = {row["over"]: row for row in chosen if row["dataset"] == name}
         print(f"### {name}\n\n{markdown_table(arms, gains)}\n")
     draw(all_arms, arguments.plot)
 

@@ -34,6 +34,7 @@ SETTINGS = {
 
 def run_lift(folder, *more):
     command = [sys.executable, "-m", "benchmarks.lift", "--task", "detection", "--quick"]
+    command += ["--setting", "scratch"]
     command += ["--root", folder / "raw", "--out", folder / "lift.csv", "--work", folder / "work"]
     for name, value in SETTINGS.items():
         command += ["--set", name, value]
@@ -75,7 +76,7 @@ def test_all_arms_are_trained_once_and_scored_on_test_on_request(tmp_path):
     assert read_costs(tmp_path)[:4] == costs
     assert all(path.stat().st_mtime_ns == time for path, time in models.items())
     assert run_lift(tmp_path) == []
-    arms = by_arm(read_results(tmp_path / "lift.csv"))
+    arms = by_arm(read_results(tmp_path / "lift.csv", "scratch"))
     gains = {row["over"]: row for row in intervals("raw", arms, tmp_path / "work")}
     assert set(gains) == {"gold", "gold_long", "soft_teacher", "oracle"}
     assert all(row["low"] <= row["high"] for row in gains.values())
@@ -91,5 +92,15 @@ def test_two_stage_detectors_are_trained_with_the_class_soft_teacher(tmp_path):
     short += ["--set", "train.learning_rate", "0.0001"]
     rows = run_lift(tmp_path, *more, *short)
     assert [row.split(",")[2] for row in rows] == ["gold", "soft_teacher"]
-    model = tmp_path / "work" / "raw" / "seed_0" / "soft_teacher" / "0" / "model" / "weights.pth"
+    model = (
+        tmp_path
+        / "work"
+        / "raw"
+        / "scratch"
+        / "seed_0"
+        / "soft_teacher"
+        / "0"
+        / "model"
+        / "weights.pth"
+    )
     assert any("rpn_head" in name for name in load_weights(model))

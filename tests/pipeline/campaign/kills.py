@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from pseudolabel.core.files import hash_file
 from tests.pipeline.conftest import copy_of_project
 
 LONGEST_DELAY = 14.0
-"""Seconds until a kill: about as long as the longest stage."""
+"""Seconds until a kill: about as long as the longest stage of a tiny project."""
+LONGEST_PART = 1 / 6
+"""The longest stage takes about this part of the time of a loop of two rounds."""
 LONGEST_RUN = 900
 OUTPUTS = ("data/prepared", "rounds", "report", "metrics.json")
 MEASURED = ("speed.json", "rounds.md", "dvc.lock")
@@ -150,6 +153,7 @@ class Campaign:
     folder: Path
     kills: int
     numbers: random.Random
+    longest_delay: float = LONGEST_DELAY
     rows: dict = field(default_factory=lambda: {name: [0, 0, 0] for name in KILLS})
     faults: list = field(default_factory=list)
 
@@ -176,7 +180,7 @@ class Campaign:
         while not self.faults:
             name = self.numbers.choice(list(KILLS))
             left = self.kills - self.kills_done
-            delay = self.numbers.uniform(1, LONGEST_DELAY) if left > 0 else LONGEST_RUN
+            delay = self.numbers.uniform(1, self.longest_delay) if left > 0 else LONGEST_RUN
             run = repro(self.folder, KILLS[name], delay)
             self.rows[name][0] += run.killed
             begun = WORKING.search(run.log)
@@ -219,11 +223,13 @@ def make_project(folder, task, workers):
 def run_campaign(work, task, kills, seed, workers):
     """Return a finished campaign."""
     unbroken = make_project(work / "unbroken", task, workers)
+    start = time.monotonic()
     run = repro(unbroken)
     if run.status:
         sys.exit(run.log)
+    longest_delay = (time.monotonic() - start) * LONGEST_PART
     broken = make_project(work / "broken", task, workers)
-    campaign = Campaign(broken, kills, random.Random(seed))
+    campaign = Campaign(broken, kills, random.Random(seed), longest_delay)
     campaign.run(fingerprint(unbroken))
     return campaign
 
