@@ -38,9 +38,9 @@ def test_labels_that_leave_gold_are_in_the_oracle(tmp_path, task):
 def test_a_root_is_only_copied_if_it_has_to_change(tmp_path):
     raw, output = tmp_path / "raw", tmp_path / "few"
     SAMPLES["detection"](raw, Sample(seed=0, gold=5, val=2, test=2, pool=3, width=96, height=80))
-    assert copy_raw(raw, output, {}) == raw
+    assert copy_raw(raw, output, None, None) == raw
     assert not output.exists()
-    assert copy_raw(raw, output, {"longest": 48, "gold": 2}) == output
+    assert copy_raw(raw, output, 48, 2) == output
     gold = read_coco(output / "gold.json")
     assert len(gold.images) == 2
     assert set(gold.images.widths) == {48}
