@@ -109,13 +109,29 @@ and label maps change with the image, and objects that leave it are dropped:
 They run before images are fitted to `model.image_size`; `crop` runs after it. Predictions always
 see whole images.
 
+`silver_augmentations` run on silver alone, after `augmentations`. Strong ones keep a student from
+only repeating its teacher (Noisy Student, STAC, ST++). The names are those above. With
+albumentations, `p` is the chance of a transform in every task:
+
+    train:
+      silver_augmentations:
+      - {type: albumentations.ColorJitter, brightness: [0.5, 1.5], contrast: [0.5, 1.5], p: 0.8}
+      - {type: albumentations.ToGray, p: 0.2}
+      - {type: albumentations.GaussianBlur, p: 0.5}
+      - {type: albumentations.CoarseDropout, p: 0.5}
+
+`CoarseDropout` is cutout: it fills rectangles of the image. Pixels below them are unlabelled in a
+label map, so the loss ignores them. Objects keep their boxes and masks, even if they are wholly
+below one; `fill_mask: 0` takes the rectangles out of masks, and drops masks without pixels. Images
+keep their class. The same holds for `Erasing`, `GridDropout` and `XYMasking`.
+
 Some transforms mix several images: `CopyPaste` (instance), `Mosaic` and `MixUp` (detection),
 `CachedMosaic` and `CachedMixUp` (both), and `RandomMosaic` (semantic). They mix gold with gold and
 silver with silver.
 
-Wrong names and arguments are all reported before training starts.
-`python -m pseudolabel augmentations` writes augmentations.html, which shows ten images of gold
-before and after.
+Wrong names and arguments of both lists are all reported before training starts, and each list is
+tried on the first image. `python -m pseudolabel augmentations` writes augmentations.html, which
+shows ten images of gold, unchanged, augmented as gold, and augmented as silver.
 
 ### Several machines
 
