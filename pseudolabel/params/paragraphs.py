@@ -109,21 +109,10 @@ and label maps change with the image, and objects that leave it are dropped:
 They run before images are fitted to `model.image_size`; `crop` runs after it. Predictions always
 see whole images.
 
-`silver_augmentations` run on silver alone, after `augmentations`. Strong ones keep a student from
-only repeating its teacher (Noisy Student, STAC, ST++). The names are those above. With
-albumentations, `p` is the chance of a transform in every task:
-
-    train:
-      silver_augmentations:
-      - {type: albumentations.ColorJitter, brightness: [0.5, 1.5], contrast: [0.5, 1.5], p: 0.8}
-      - {type: albumentations.ToGray, p: 0.2}
-      - {type: albumentations.GaussianBlur, p: 0.5}
-      - {type: albumentations.CoarseDropout, p: 0.5}
-
-`CoarseDropout` is cutout: it fills rectangles of the image. Pixels below them are unlabelled in a
-label map, so the loss ignores them. Objects keep their boxes and masks, even if they are wholly
-below one; `fill_mask: 0` takes the rectangles out of masks, and drops masks without pixels. Images
-keep their class. The same holds for `Erasing`, `GridDropout` and `XYMasking`.
+`silver_augmentations` run on silver alone, after `augmentations`
+([example](settings.md#few-labels-and-many-images)). Under the holes of cutout
+(`albumentations.CoarseDropout`), label maps are unlabelled, so the loss ignores these pixels.
+Objects keep their boxes and masks, even those wholly under a hole.
 
 Some transforms mix several images: `CopyPaste` (instance), `Mosaic` and `MixUp` (detection),
 `CachedMosaic` and `CachedMixUp` (both), and `RandomMosaic` (semantic). They mix gold with gold and
