@@ -27,7 +27,8 @@ from pseudolabel.params.common import Params
 from pseudolabel.params.types import single_value
 from pseudolabel.predictions.objects import META_KEYS
 from pseudolabel.training import task_data
-from pseudolabel.training.mmengine_config import TrainingData, build_config
+from pseudolabel.training.mmengine_config import build_config
+from pseudolabel.training.sources import TrainingData
 from pseudolabel.training.train import build_runner, last_checkpoint
 
 _BRANCHES = ("sup", "unsup_teacher", "unsup_student")

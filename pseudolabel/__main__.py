@@ -23,7 +23,7 @@ COMMANDS = {
     "import": "convert labels in another format to a raw root",
     "check": "report all faults of a raw root, or repair it",
     "use": "write params.yaml for a task or a recipe",
-    "augmentations": "show what train.augmentations does to some images",
+    "augmentations": "show what the augmentations do to some images",
     "folds": "collect the champions of fold experiments",
     "upgrade": "bring a project's pipeline files to the installed version",
 }

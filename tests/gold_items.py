@@ -5,8 +5,9 @@ from mmengine.registry import DATASETS, init_default_scope
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.initial_weights import InitialWeights
-from pseudolabel.training.mmengine_config import TrainingData, build_config
+from pseudolabel.training.mmengine_config import build_config
 from pseudolabel.training.random_numbers import Turn
+from pseudolabel.training.sources import TrainingData
 
 
 class Rows:

@@ -1,4 +1,4 @@
-"""`python -m pseudolabel augmentations`: show what `train.augmentations` does to some images."""
+"""`python -m pseudolabel augmentations`: show what the augmentations do to some images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.loading import load_params
 
 DESCRIPTION = (
-    "Write a page of gold images, unchanged and augmented as in training, with the list "
-    "train.augmentations of params.yaml."
+    "Write a page of gold images, unchanged and augmented as in training: as gold, with "
+    "train.augmentations of params.yaml, and as silver, with train.silver_augmentations, too."
 )
 
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.add_argument("--images", type=int, default=10, help="number of images (default: 10)")
     parser.add_argument(
-        "--variants", type=int, default=5, help="augmented copies per image (default: 5)"
+        "--variants", type=int, default=5, help="augmented copies per image and list (default: 5)"
     )
     parser.add_argument(
         "--output", type=Path, default=Path("augmentations.html"), help="the page to write"

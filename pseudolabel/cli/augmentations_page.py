@@ -1,4 +1,4 @@
-"""A page of gold images, unchanged and augmented as in training."""
+"""A page of gold images, unchanged, and augmented as gold and as silver in training."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pseudolabel.core.per_round import in_round
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.models.initial_weights import InitialWeights
+from pseudolabel.models import PACKAGES
 from pseudolabel.pages.drawing import class_colour, draw_label_map, draw_objects, to_jpeg
 from pseudolabel.pages.html import figure, heading, legend, paragraph, write_page
 from pseudolabel.params.common import Params
-from pseudolabel.training.mmengine_config import TrainingData, build_config
+from pseudolabel.training.sources import TrainingData, dataset_configs
 
 SIDE = 220
 """Pixels of the longer side of each picture."""
@@ -25,53 +25,58 @@ SIDE = 220
 def write_augmentations_page(
     prepared: Path, page: Path, params: Params, images: int, variants: int
 ) -> None:
-    """Write a page with gold images, unchanged and augmented.
+    """Write a page with gold images, unchanged, and augmented as gold and as silver.
 
     Args:
         prepared: the folder of prepared data.
         page: the HTML file to write.
         params: all parameters.
         images: number of gold images, evenly chosen.
-        variants: number of augmented copies per image.
+        variants: number of augmented copies per image and list.
 
     Raises:
         ModelError: an augmentation has no such name or argument, or fails.
     """
     params = in_round(params, params.round)
-    plain, augmented = (
-        _gold_dataset(prepared, wanted) for wanted in (_without_augmentations(params), params)
-    )
-    names = SplitFolder(prepared / "gold").read().class_names
+    gold = prepared / "gold"
+    (plain,) = _build_datasets(TrainingData(gold, None), _without_augmentations(params))
+    # There is no silver before the first round: its augmentations are shown on gold.
+    as_gold, as_silver = _build_datasets(TrainingData(gold, gold), params)
+    augmented = {"augmented": as_gold}
+    if params.train.silver_augmentations:
+        augmented["augmented as silver"] = as_silver
+    names = SplitFolder(gold).read().class_names
     count = min(images, len(plain))
     parts = [
         paragraph(
-            f"{count} images of gold: first unchanged, then {variants} times augmented as in "
-            "training. Mixing of whole batches (mixup, cutmix) is not shown."
+            f"{count} images of gold: first unchanged, then {variants} times augmented as gold in "
+            "training, by train.augmentations, then as silver, if train.silver_augmentations has "
+            "transforms. Mixing of whole batches (mixup, cutmix) is not shown."
         ),
         legend(names, map(class_colour, range(len(names)))),
     ]
     for row in [number * len(plain) // count for number in range(count)]:
         parts.append(heading(Path(plain.get_data_info(row)["img_path"]).name))
         parts.append(figure(to_jpeg(_picture(plain[row], params.task), SIDE), "unchanged"))
-        for _ in range(variants):
-            picture = _picture(augmented[row], params.task)
-            parts.append(figure(to_jpeg(picture, SIDE), "augmented"))
+        for caption, dataset in augmented.items():
+            for _ in range(variants):
+                picture = _picture(dataset[row], params.task)
+                parts.append(figure(to_jpeg(picture, SIDE), caption))
     write_page(page, "Augmentations", parts)
 
 
 def _without_augmentations(params: Params) -> Params:
     """Return parameters that only fit images to the image size."""
-    plain = params.train.model_copy(update={"augmentations": [], "crop": None})
+    none: dict[str, Any] = {"augmentations": [], "silver_augmentations": [], "crop": None}
+    plain = params.train.model_copy(update=none)
     return params.model_copy(update={"train": plain})
 
 
-def _gold_dataset(prepared: Path, params: Params) -> Any:
-    """Return gold as the data set of a training."""
-    sources = TrainingData(prepared / "gold", None)
+def _build_datasets(sources: TrainingData, params: Params) -> list[Any]:
+    """Return the data sets of a training, gold first."""
+    init_default_scope(PACKAGES[params.task])
     categories = SplitFolder(sources.gold).read().categories
-    config = build_config(sources, categories, prepared, params, InitialWeights(None))
-    init_default_scope(config.default_scope)
-    return DATASETS.build(config.train_dataloader.dataset.datasets[0])
+    return [DATASETS.build(config) for config in dataset_configs(sources, categories, params)]
 
 
 def _picture(item: dict[str, Any], task: str) -> NDArray[np.uint8]:

@@ -109,13 +109,18 @@ and label maps change with the image, and objects that leave it are dropped:
 They run before images are fitted to `model.image_size`; `crop` runs after it. Predictions always
 see whole images.
 
+`silver_augmentations` run on silver alone, after `augmentations`
+([example](settings.md#few-labels-and-many-images)). Under the holes of cutout
+(`albumentations.CoarseDropout`), label maps are unlabelled, so the loss ignores these pixels.
+Objects keep their boxes and masks, even those wholly under a hole.
+
 Some transforms mix several images: `CopyPaste` (instance), `Mosaic` and `MixUp` (detection),
 `CachedMosaic` and `CachedMixUp` (both), and `RandomMosaic` (semantic). They mix gold with gold and
 silver with silver.
 
-Wrong names and arguments are all reported before training starts.
-`python -m pseudolabel augmentations` writes augmentations.html, which shows ten images of gold
-before and after.
+Wrong names and arguments of both lists are all reported before training starts, and each list is
+tried on the first image. `python -m pseudolabel augmentations` writes augmentations.html, which
+shows ten images of gold, unchanged, augmented as gold, and augmented as silver.
 
 ### Several machines
 

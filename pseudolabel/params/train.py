@@ -30,6 +30,9 @@ _UNSUITABLE_OPTIMIZERS = {
 }
 """Optimizers of torch that cannot train these models, and why."""
 
+Augmentations = Annotated[
+    list[dict[str, Any]], Allowed("a list of {type: name, ...} with arguments")
+]
 GoldShare = Annotated[
     Ramp | OpenShare | Annotated[list[OpenShare], Field(min_length=1)],
     Allowed("a number above 0 and below 1, or a list with one per round"),
@@ -91,10 +94,10 @@ class Train(Section):
     """Steps between checkpoints."""
     snapshots: Count
     """Earlier weights to keep."""
-    augmentations: Annotated[
-        list[dict[str, Any]], Allowed("a list of {type: name, ...} with arguments")
-    ]
+    augmentations: Augmentations
     """Random changes to training images."""
+    silver_augmentations: Augmentations
+    """Further random changes to silver images."""
     crop: Annotated[Size | None, Allowed("[width, height], or null for whole images")]
     """Random crop of the training images, pixels."""
     launcher: Launcher
@@ -102,8 +105,10 @@ class Train(Section):
     def broken_rules(self) -> Iterator[Rule]:
         """Require a usable optimizer, a schedule that fits, and batches with gold and silver."""
         yield from self._optimizer_rules()
-        if any("type" not in augmentation for augmentation in self.augmentations):
-            yield Rule("augmentations", "a `type` in each, such as RandomFlip", self.augmentations)
+        for name in ("augmentations", "silver_augmentations"):
+            augmentations = getattr(self, name)
+            if any("type" not in augmentation for augmentation in augmentations):
+                yield Rule(name, "a `type` in each, such as RandomFlip", augmentations)
         if self.warmup_iterations >= self.iterations:
             yield Rule(
                 "warmup_iterations", f"below iterations ({self.iterations})", self.warmup_iterations

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import random
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import albumentations
 import numpy as np
+from albumentations.augmentations.dropout.transforms import BaseDropout
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 from numpy.typing import NDArray
@@ -25,12 +27,13 @@ class AlbumentationsTransform(BaseTransform):  # type: ignore[misc]
     """Runs transforms of albumentations one after another.
 
     Objects that leave the image are dropped. If objects have masks, a box is computed again from
-    the transformed mask.
+    the transformed mask. Objects below the holes of a cutout (CoarseDropout and its like) keep
+    their box and mask; the pixels of a label map get `mask_fill` there.
 
     Args:
         transforms: the transforms to run, by name.
         boxes: whether images have boxes.
-        mask_fill: the value of mask pixels that come from outside the image.
+        mask_fill: the value of mask pixels that come from outside the image or are in a hole.
 
     Raises:
         ValueError: there is no such transform, or it has no such argument.
@@ -42,14 +45,17 @@ class AlbumentationsTransform(BaseTransform):  # type: ignore[misc]
         box_params = albumentations.BboxParams(
             "pascal_voc", label_fields=[_ROW_FIELD], clip=True, filter_invalid_bboxes=True
         )
-        built = [_build_transform(transform, mask_fill) for transform in transforms]
+        built = [_build_transform(transform, boxes, mask_fill) for transform in transforms]
         self.run = albumentations.Compose(built, bbox_params=box_params if boxes else None)
         self.boxes = boxes
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return the image and its labels, transformed."""
         # Albumentations has its own random numbers: the training's seed must determine them.
-        self.run.set_random_seed(int(np.random.randint(2**31)))  # noqa: NPY002 - mm* seeds this one
+        seed = int(np.random.randint(2**31))  # noqa: NPY002 - mm* seeds this one
+        # Not set_random_seed: every transform would draw the same numbers as the others.
+        own = random.Random(seed)  # noqa: S311 - images, not secrets
+        self.run.set_random_state(np.random.default_rng(seed), own)
         # Some transforms return floats up to 255; albumentations expects floats up to 1.
         image = results["img"].clip(0, 255).astype(np.uint8)
         # Colours are in OpenCV's order here; albumentations expects red, green and blue.
@@ -72,7 +78,7 @@ class AlbumentationsTransform(BaseTransform):  # type: ignore[misc]
         return results
 
 
-def _build_transform(config: Mapping[str, Any], mask_fill: int) -> Any:
+def _build_transform(config: Mapping[str, Any], boxes: bool, mask_fill: int) -> Any:
     """Return a transform by its name, with the transforms inside it."""
     arguments = dict(config)
     name = str(arguments.pop("type")).removeprefix(ALBUMENTATIONS)
@@ -81,18 +87,27 @@ def _build_transform(config: Mapping[str, Any], mask_fill: int) -> Any:
         raise ValueError(f"expected the name of a transform of albumentations, found {name!r}")
     if "transforms" in arguments:
         arguments["transforms"] = [
-            _build_transform(inner, mask_fill) for inner in arguments["transforms"]
+            _build_transform(inner, boxes, mask_fill) for inner in arguments["transforms"]
         ]
-    if "fill_mask" in inspect.signature(transform_class).parameters:
+    keeps_objects = boxes and issubclass(transform_class, BaseDropout)
+    if "fill_mask" in inspect.signature(transform_class).parameters and not keeps_objects:
         arguments.setdefault("fill_mask", mask_fill)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        transform = transform_class(**arguments)
+        transform: Any = transform_class(**arguments)
     for warning in caught:
         # Albumentations only warns about an unknown argument: here it is a fault.
         if "not valid for transform" in str(warning.message):
             raise ValueError(str(warning.message))
+    if keeps_objects:
+        # Albumentations would drop or shrink boxes below a hole, which masks keep.
+        transform.apply_to_bboxes = _keep_boxes
+        transform.add_targets({"bboxes": "bboxes"})
     return transform
+
+
+def _keep_boxes(bboxes: NDArray[np.float32], **_: Any) -> NDArray[np.float32]:
+    return bboxes
 
 
 def _update_objects(results: dict[str, Any], outputs: Mapping[str, Any]) -> None:

@@ -1,20 +1,18 @@
-"""The list `train.augmentations`: transforms of the mm* packages and of albumentations, checked."""
+"""The lists of augmentations in params.yaml: transforms of the mm* packages and albumentations."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from mmengine.config import Config
-from mmengine.registry import DATASETS, TRANSFORMS
+from mmengine.registry import TRANSFORMS
 
-from pseudolabel.core.errors import ModelError, PseudolabelError
+from pseudolabel.core.errors import ModelError
 from pseudolabel.models.registered import find_name_faults, find_registered
 from pseudolabel.models.transforms import Pipeline, fit_to_size, lists_to_tuples
 from pseudolabel.params.common import Params
-from pseudolabel.params.types import single_value
 
 _BRIDGE = "AlbumentationsTransform"
 ALBUMENTATIONS = "albumentations."
@@ -24,50 +22,68 @@ _COPY_PASTE = "CopyPaste"
 _MIXING = ("CopyPaste", "MixUp", "Mosaic", "RandomMosaic")
 """Transforms that combine an image with further images of its data set."""
 
+GOLD_LISTS = ("augmentations",)
+"""The parameters of `train` whose transforms run on gold, one after the other."""
+SILVER_LISTS = (*GOLD_LISTS, "silver_augmentations")
+"""The parameters of `train` whose transforms run on silver, one after the other."""
+
+Augmentations = Sequence[dict[str, Any]]
+"""Transforms, as params.yaml lists them."""
 DatasetConfig = dict[str, Any]
 """A data set, as mmengine's configs describe it."""
 
 
-def build_augmentations(params: Params, *, boxes: bool = False, mask_fill: int = 0) -> Pipeline:
-    """Return the transforms of `train.augmentations`.
+def build_augmentations(
+    augmentations: Augmentations,
+    image_size: tuple[int, int],
+    *,
+    boxes: bool = False,
+    mask_fill: int = 0,
+) -> Pipeline:
+    """Return transforms as mmengine runs them.
 
     Consecutive transforms of albumentations become one transform, the bridge.
 
     Args:
-        params: all parameters.
+        augmentations: the transforms, as params.yaml lists them.
+        image_size: width and height to which images are fitted afterwards.
         boxes: whether images have boxes.
         mask_fill: the value of mask pixels that come from outside the image.
+    """
+    pipeline: Pipeline = []
+    for is_bridged, members in groupby(augmentations, _is_albumentations):
+        if is_bridged:
+            pipeline.append(_bridge(list(members), boxes, mask_fill))
+            continue
+        for transform in members:
+            pipeline += fit_to_size(image_size) if transform["type"] == _COPY_PASTE else []
+            pipeline.append(lists_to_tuples(transform))
+    return pipeline
+
+
+def check_names(params: Params) -> None:
+    """Raise if a transform does not exist or has no such argument.
 
     Raises:
-        ModelError: a transform does not exist or has no such argument; all of them are listed.
+        ModelError: all faults of both lists are in the message.
     """
-
-    def bridge(group: list[dict[str, Any]]) -> dict[str, Any]:
-        # The import registers the bridge; trainings without albumentations do not wait for it.
-        import pseudolabel.training.albumentations_bridge  # noqa: F401, PLC0415
-
-        return {
-            "type": _BRIDGE,
-            "transforms": group,
-            "boxes": boxes,
-            "mask_fill": mask_fill,
-        }
-
-    pipeline: Pipeline = []
     faults = []
-    for is_bridged, members in groupby(params.train.augmentations, _is_albumentations):
-        group = list(members)
-        for transform in group:
-            config = bridge([transform]) if is_bridged else lists_to_tuples(transform)
-            fault = _find_fault(config)
-            faults += [f"{transform['type']}: {fault}"] if fault else []
-            if transform["type"] == _COPY_PASTE:
-                pipeline += fit_to_size(single_value(params.model.image_size))
-            pipeline += [] if is_bridged else [config]
-        pipeline += [bridge(group)] if is_bridged else []
+    for name in SILVER_LISTS:
+        found = [
+            f"  {transform['type']}: {fault}"
+            for transform in getattr(params.train, name)
+            if (fault := _find_fault(transform))
+        ]
+        faults += [f"train.{name}:", *found] if found else []
     if faults:
-        raise ModelError("train.augmentations:\n" + "\n".join(f"  {fault}" for fault in faults))
-    return pipeline
+        raise ModelError("\n".join(faults))
+
+
+def _bridge(group: list[dict[str, Any]], boxes: bool, mask_fill: int) -> dict[str, Any]:
+    # The import registers the bridge; trainings without albumentations do not wait for it.
+    import pseudolabel.training.albumentations_bridge  # noqa: F401, PLC0415
+
+    return {"type": _BRIDGE, "transforms": group, "boxes": boxes, "mask_fill": mask_fill}
 
 
 def _is_albumentations(transform: dict[str, Any]) -> bool:
@@ -76,16 +92,20 @@ def _is_albumentations(transform: dict[str, Any]) -> bool:
 
 def _find_fault(transform: dict[str, Any]) -> str | None:
     """Return the fault in a transform's name or arguments; None if there is none."""
+    if _is_albumentations(transform):
+        config = _bridge([transform], boxes=False, mask_fill=0)
+    else:
+        config = lists_to_tuples(transform)
     with TRANSFORMS.switch_scope_and_registry(None) as registry:
         scope = registry.scope
-    if find_registered(TRANSFORMS, transform["type"], scope) is None:
+    if find_registered(TRANSFORMS, config["type"], scope) is None:
         return "expected the name of a transform of the task's package or of mmcv"
-    if transform["type"] != _BRIDGE:
-        faults = find_name_faults(transform, transform["type"], (), TRANSFORMS, scope)
+    if config["type"] != _BRIDGE:
+        faults = find_name_faults(config, config["type"], (), TRANSFORMS, scope)
         if faults:
             return str(faults[0])
     try:
-        TRANSFORMS.build(copy.deepcopy(transform))
+        TRANSFORMS.build(copy.deepcopy(config))
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError, ImportError) as error:
         return str(error)
     return None
@@ -110,20 +130,3 @@ def wrap_mixing(
         return wrap(dataset)
     inner = wrap(dataset | {"pipeline": pipeline[:first]})
     return {"type": "MultiImageMixDataset", "dataset": inner, "pipeline": pipeline[first:]}
-
-
-def check_augmentations(config: Config) -> None:
-    """Raise if the augmentations fail on the first image of gold.
-
-    Raises:
-        ChangedImageError: the image is not the one that was prepared.
-        ModelError: an augmentation fails; its own message is part of this one.
-    """
-    dataset = DATASETS.build(copy.deepcopy(config.train_dataloader.dataset.datasets[0]))
-    try:
-        dataset[0]
-    except PseudolabelError:
-        raise
-    except Exception as error:
-        message = f"train.augmentations fail on the first image of gold: {type(error).__name__}"
-        raise ModelError(f"{message}: {error}") from error

@@ -18,7 +18,7 @@ from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size, random_crop
 from pseudolabel.params.common import Params
 from pseudolabel.params.types import single_value
-from pseudolabel.training.augmentations import build_augmentations
+from pseudolabel.training.augmentations import Augmentations, build_augmentations
 
 with quiet_imports():
     from mmpretrain.datasets import BaseDataset
@@ -86,15 +86,16 @@ class SoftLabels(BaseTransform):  # type: ignore[misc]
 class ClassData:
     """Training data for image classification."""
 
-    def pipeline(self, params: Params) -> Pipeline:
+    def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
         """Return the training transforms: load, augment, fit to the image size, pack."""
         section: Any = params.train
+        image_size = single_value(params.model.image_size)
         soft = {"type": SoftLabels.__name__, "smoothing": section.label_smoothing}
         return [
             LOAD,
             *([soft] if section.soft_labels else []),
-            *build_augmentations(params),
-            *fit_to_size(single_value(params.model.image_size)),
+            *build_augmentations(augmentations, image_size),
+            *fit_to_size(image_size),
             *random_crop(params.train.crop),
             {"type": "PackInputs", "meta_keys": _META_KEYS},
         ]

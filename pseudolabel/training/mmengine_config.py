@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,11 @@ from mmengine.config import Config
 from pseudolabel.core.per_round import gold_and_silver_per_step, round_seed
 from pseudolabel.core.records import Category
 from pseudolabel.core.shared_memory import LOADER_TIMEOUT, refuse_small_shared_memory
-from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.configs import model_config, unfreeze
 from pseudolabel.models.initial_weights import InitialWeights
 from pseudolabel.params.common import Params
 from pseudolabel.params.types import single_value
-from pseudolabel.training import task_data
-from pseudolabel.training.augmentations import wrap_mixing
 from pseudolabel.training.gold_silver_sampler import GoldSilverSampler
 from pseudolabel.training.loss_curve import LossCurveHook
 from pseudolabel.training.optimizers import (
@@ -31,28 +27,10 @@ from pseudolabel.training.optimizers import (
 )
 from pseudolabel.training.plain_runner import PlainCheckpointHook
 from pseudolabel.training.random_numbers import SeededDataset, SeededStepsHook
+from pseudolabel.training.sources import TrainingData, dataset_configs
 
 SNAPSHOT = "snapshot_{}.pth"
 """The file of weights that are kept during the training, by iteration."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The folders that a model is trained on: gold, and silver after round 0."""
-
-    gold: Path
-    silver: Path | None
-
-    @classmethod
-    def in_folder(cls, folder: Path) -> TrainingData:
-        """Return the training data in a folder that prepare or merge wrote."""
-        silver = folder / "silver"
-        return cls(folder / "gold", silver if silver.exists() else None)
-
-    @property
-    def folders(self) -> list[Path]:
-        """The folders, gold first."""
-        return [self.gold] if self.silver is None else [self.gold, self.silver]
 
 
 def build_config(
@@ -72,6 +50,7 @@ def build_config(
         weights: the initial weights.
 
     Raises:
+        ModelError: an augmentation does not exist or has no such argument.
         SharedMemoryError: the batches of `data.workers` do not fit into shared memory.
     """
     model = model_config(params, categories)
@@ -109,15 +88,8 @@ def _train_dataloader(
     sources: TrainingData, categories: Sequence[Category], params: Params, seed: int
 ) -> dict[str, Any]:
     """Return the data loader: a fixed number of gold and silver images per step."""
-    section, data = params.train, task_data(params.task)
-    pipeline, images = data.pipeline(params), params.data.root / IMAGES
-    datasets = [
-        wrap_mixing(
-            data.dataset(folder, images, categories, pipeline),
-            lambda dataset: _oversample(dataset, section.oversample_threshold),
-        )
-        for folder in sources.folders
-    ]
+    section = params.train
+    datasets = dataset_configs(sources, categories, params)
     processes = section.launcher.processes * section.launcher.machines
     gold, silver = gold_and_silver_per_step(
         section.batch_size // processes, single_value(section.gold_share)
@@ -138,17 +110,6 @@ def _train_dataloader(
         },
         "dataset": {"type": SeededDataset.__name__, "seed": seed, "datasets": datasets},
     }
-
-
-def _oversample(dataset: dict[str, Any], threshold: float | None) -> dict[str, Any]:
-    """Return a data set that repeats images of rare classes (Gupta et al. 2019).
-
-    The rarest class of an image decides. Let f be the share of images with that class: below the
-    threshold t, the image is repeated sqrt(t / f) times. Without a threshold, none is repeated.
-    """
-    if threshold is None:
-        return dataset
-    return {"type": "ClassBalancedDataset", "oversample_thr": threshold, "dataset": dataset}
 
 
 def _checkpoint_hook(params: Params) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size
 from pseudolabel.params.common import Params
 from pseudolabel.params.types import single_value
-from pseudolabel.training.augmentations import build_augmentations
+from pseudolabel.training.augmentations import Augmentations, build_augmentations
 from pseudolabel.training.hide_uncertain import HideUncertain
 
 with quiet_imports():
@@ -43,14 +43,15 @@ class ObjectData:
 
     has_masks: bool
 
-    def pipeline(self, params: Params) -> Pipeline:
+    def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
         """Return the training transforms: load, hide, augment, fit to the image size, pack."""
+        image_size = single_value(params.model.image_size)
         return [
             LOAD,
             {"type": "LoadAnnotations", "with_bbox": True, "with_mask": self.has_masks},
             {"type": HideUncertain.__name__},
-            *build_augmentations(params, boxes=True),
-            *fit_to_size(single_value(params.model.image_size)),
+            *build_augmentations(augmentations, image_size, boxes=True),
+            *fit_to_size(image_size),
             *self._random_crop(params.train.crop),
             self._drop_empty_objects(),
             {"type": "PackDetInputs", "meta_keys": _META_KEYS},

@@ -13,7 +13,7 @@ from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size, random_crop
 from pseudolabel.params.common import Params
 from pseudolabel.params.types import single_value
-from pseudolabel.training.augmentations import build_augmentations
+from pseudolabel.training.augmentations import Augmentations, build_augmentations
 
 with quiet_imports():
     from mmseg.datasets import BaseSegDataset
@@ -59,13 +59,14 @@ class LabelMapDataset(BaseSegDataset):  # type: ignore[misc]
 class PixelData:
     """Training data for label maps."""
 
-    def pipeline(self, params: Params) -> Pipeline:
+    def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
         """Return the training transforms: load, augment, fit to the image size, pack."""
+        image_size = single_value(params.model.image_size)
         return [
             LOAD,
             {"type": "LoadAnnotations"},
-            *build_augmentations(params, mask_fill=UNLABELLED),
-            *fit_to_size(single_value(params.model.image_size)),
+            *build_augmentations(augmentations, image_size, mask_fill=UNLABELLED),
+            *fit_to_size(image_size),
             *random_crop(params.train.crop),
             {"type": "PackSegInputs", "meta_keys": _META_KEYS},
         ]

@@ -9,13 +9,19 @@ from typing import Any, Protocol
 from pseudolabel.core.records import Category
 from pseudolabel.models.transforms import Pipeline
 from pseudolabel.params.common import Params
+from pseudolabel.training.augmentations import Augmentations
 
 
 class TaskData(Protocol):
     """The training data of a task, as configs from which mmengine builds it."""
 
-    def pipeline(self, params: Params) -> Pipeline:
-        """Return the training transforms: load, augment, fit to the image size, pack."""
+    def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
+        """Return the training transforms: load, augment, fit to the image size, pack.
+
+        Args:
+            params: all parameters.
+            augmentations: the augmentations of the source, gold or silver.
+        """
 
     def dataset(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline

@@ -13,7 +13,7 @@ from pseudolabel.core.errors import plain_errors
 from pseudolabel.core.files import read_json
 from pseudolabel.core.workdir import workers_lock
 from pseudolabel.params.loading import PARAMS_BY_TASK
-from pseudolabel.training.mmengine_config import TrainingData
+from pseudolabel.training.sources import TrainingData
 from pseudolabel.training.train import WORKER_PARAMS, train_in_scratch
 
 

@@ -27,9 +27,9 @@ from pseudolabel.models.configs import read_config
 from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
 from pseudolabel.params.common import Params
 from pseudolabel.params.types import single_value
-from pseudolabel.training.augmentations import check_augmentations
-from pseudolabel.training.mmengine_config import SNAPSHOT, TrainingData, build_config
+from pseudolabel.training.mmengine_config import SNAPSHOT, build_config
 from pseudolabel.training.plain_runner import PlainRunner
+from pseudolabel.training.sources import TrainingData, check_augmentations
 
 WORKER_PARAMS = "params.json"
 """The parameters for torchrun's processes, in the scratch folder."""
@@ -107,7 +107,7 @@ def train_in_scratch(scratch: Path, sources: TrainingData, params: Params) -> No
     elif weights.source is not None:
         init_default_scope(config.default_scope)
         config.load_from = str(weights.write(scratch, MODELS.build(config.model)))
-    check_augmentations(config)
+    check_augmentations(sources, categories, params)
     build_runner(config).train()
     if is_main_process():
         _write_model(scratch, sources, config, params, weights)

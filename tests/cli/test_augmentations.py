@@ -25,6 +25,17 @@ def test_the_page_shows_images_unchanged_and_augmented(any_task, tmp_path):
     assert f"<h2>{images.file_names[0]}</h2>" in text
 
 
+@pytest.mark.parametrize("any_task", ["instance", "semantic"], indirect=True)
+def test_the_page_shows_gold_images_augmented_as_silver(any_task, tmp_path):
+    flip, cutout = {"type": "RandomFlip", "prob": 0.5}, {"type": "albumentations.CoarseDropout"}
+    lists = {"augmentations": [flip], "silver_augmentations": [cutout]}
+    params = any_task.params(train=lists)
+    write_augmentations_page(any_task.prepared, tmp_path / "page.html", params, 3, 2)
+    text = (tmp_path / "page.html").read_text()
+    captions = ("unchanged<", "augmented<", "augmented as silver<")
+    assert [text.count(caption) for caption in captions] == [3, 6, 6]
+
+
 def test_pictures_have_the_pixels_of_the_file(trained_tasks):
     task = trained_tasks("classification")
     item = gold_dataset(task, train={"augmentations": []})[0]

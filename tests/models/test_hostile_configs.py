@@ -10,7 +10,7 @@ from pseudolabel.core.errors import DataError, ModelError
 from pseudolabel.models.configs import model_config, read_config
 from pseudolabel.models.trained import read_trained_config
 from pseudolabel.predictions.predictor import TrainedModels
-from pseudolabel.training.augmentations import build_augmentations
+from pseudolabel.training.augmentations import check_names
 from pseudolabel.training.optimizers import optimizer_wrapper
 from tests.conftest import ROOT, tiny_params
 
@@ -174,5 +174,5 @@ def test_an_optimizer_is_a_registered_name(root, optimizer):
 def test_an_augmentation_is_a_registered_name(root, tmp_path, augmentation):
     params = tiny_params(root, train={"augmentations": [augmentation]})
     with pytest.raises(ModelError, match=r"train\.augmentations:\n"):
-        build_augmentations(params)
+        check_names(params)
     assert not (tmp_path / "ran").exists()

@@ -13,7 +13,8 @@ from pseudolabel.formats.model_folder import weights_record
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.checkpoints import load_weights, save_weights
 from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
-from pseudolabel.training.mmengine_config import TrainingData, build_config
+from pseudolabel.training.mmengine_config import build_config
+from pseudolabel.training.sources import TrainingData
 from pseudolabel.training.train import train
 from tests.conftest import tiny_params
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pseudolabel.core.errors import ModelError
-from pseudolabel.training.augmentations import build_augmentations
+from pseudolabel.training.augmentations import check_names
 
 LABELLING = """
 import sys
@@ -33,4 +33,4 @@ def test_a_transform_for_lanes_is_refused(trained_tasks):
     lanes = {"type": "ImageAug", "pipeline": [resize]}
     changes = {"augmentations": [lanes]}
     with pytest.raises(ModelError, match="ImageAug: imgaug.augmenters.*lane detection"):
-        build_augmentations(trained_tasks("detection").params(train=changes))
+        check_names(trained_tasks("detection").params(train=changes))

@@ -103,6 +103,11 @@ CASES = [
         "train.augmentations: expected a `type` in each, such as RandomFlip; found [{'prob': 0.5}]",
     ),
     (
+        "a nameless augmentation of silver",
+        {"train__silver_augmentations": [{"p": 1}]},
+        "train.silver_augmentations: expected a `type` in each, such as RandomFlip; found [",
+    ),
+    (
         "a nameless optimizer",
         {"train__optimizer": {"momentum": 1}},
         "train.optimizer: expected a `type`, such as AdamW; found {'momentum': 1}",

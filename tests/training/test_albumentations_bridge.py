@@ -82,6 +82,47 @@ def test_pixels_from_outside_the_image_are_unlabelled_in_a_label_map():
     assert (results["gt_seg_map"][:, 11:] == 2).all()
 
 
+HOLES = {"type": "CoarseDropout", "num_holes_range": [1, 1], "p": 1.0}
+HOLES |= {"hole_height_range": [0.99, 0.99], "hole_width_range": [0.99, 0.99], "fill": 9}
+CUTOUTS = [
+    HOLES,
+    {"type": "OneOf", "transforms": [HOLES], "p": 1.0},
+    {"type": "GridDropout", "ratio": 0.9, "fill": 9, "p": 1.0},
+    {"type": "Erasing", "scale": [0.9, 0.9], "ratio": [1.25, 1.25], "fill": 9, "p": 1.0},
+]
+
+
+@pytest.mark.parametrize("cutout", CUTOUTS, ids=[cutout["type"] for cutout in CUTOUTS])
+@pytest.mark.parametrize("masks", [True, False])
+def test_objects_under_a_hole_keep_their_labels(cutout, masks):
+    results = scene()
+    if not masks:
+        del results["gt_masks"]
+    results = apply(cutout, results, boxes=True)
+    hidden = (results["img"] == 9).all(axis=2)
+    assert hidden[20:40, 30:70].mean() > 0.7
+    boxes = results["gt_bboxes"].tensor.numpy()
+    assert np.allclose(boxes, [[30, 20, 70, 40], [0, 0, 4, 4]], atol=1e-4)
+    assert results["gt_bboxes_labels"].tolist() == [5, 7]
+    if masks:
+        assert results["gt_masks"].masks.sum(axis=(1, 2)).tolist() == [20 * 40, 4 * 4]
+
+
+def test_masks_are_cut_if_a_hole_has_a_value_for_them():
+    results = apply(HOLES | {"fill_mask": 0}, scene(), boxes=True)
+    assert 5 not in results["gt_bboxes_labels"]
+
+
+@pytest.mark.parametrize("cutout", CUTOUTS, ids=[cutout["type"] for cutout in CUTOUTS])
+def test_pixels_under_a_hole_are_unlabelled_in_a_label_map(cutout):
+    labels = np.arange(80 * 100, dtype=np.uint8).reshape(80, 100) % 5
+    results = apply(cutout, {"img": scene()["img"], "gt_seg_map": labels.copy()}, mask_fill=255)
+    hidden = (results["img"] == 9).all(axis=2)
+    assert 0.5 < hidden.mean() < 1
+    assert (results["gt_seg_map"][hidden] == 255).all()
+    assert np.array_equal(results["gt_seg_map"][~hidden], labels[~hidden])
+
+
 def test_colours_are_passed_in_the_order_that_albumentations_expects():
     redder = {"type": "RGBShift", "r_shift_limit": (50, 50), "p": 1.0}
     redder |= {"g_shift_limit": (0, 0), "b_shift_limit": (0, 0)}
@@ -106,3 +147,18 @@ def test_the_same_seed_gives_the_same_image():
         results.append(transform.transform(scene())["img"])
     assert np.array_equal(results[0], results[1])
     assert not np.array_equal(results[0], results[2])
+
+
+def test_each_transform_has_its_own_chance():
+    drop = {"type": "CoarseDropout", "p": 0.5}
+    blue = {"type": "RGBShift", "r_shift_limit": [0, 0], "g_shift_limit": [0, 0], "p": 0.5}
+    both = AlbumentationsTransform(
+        [blue | {"b_shift_limit": [50, 50]}, drop], boxes=False, mask_fill=0
+    )
+    counts = np.zeros((2, 2), int)
+    for seed in range(200):
+        np.random.seed(seed)  # noqa: NPY002 - the generator that transforms use
+        image = both.transform({"img": np.full((20, 20, 3), 100, np.uint8)})["img"]
+        counts[int((image == 150).any()), int((image == 0).any())] += 1
+    # A quarter each, within four standard deviations.
+    assert (abs(counts - 50) < 25).all()

@@ -1,11 +1,11 @@
-"""The list `train.augmentations`: transforms by the names that their libraries use."""
+"""The lists of augmentations: transforms by the names that their libraries use."""
 
 import pytest
 import torch
 from mmdet.structures.bbox import HorizontalBoxes
 
 from pseudolabel.core.errors import ModelError
-from pseudolabel.training import task_data
+from pseudolabel.training.augmentations import check_names
 from pseudolabel.training.train import train
 from tests.gold_items import gold_dataset
 
@@ -88,7 +88,7 @@ def test_boxes_masks_and_classes_stay_consistent(any_task):
     assert len(torch.cat(differences)) > 20
 
 
-def test_all_faults_of_the_list_are_reported_together(trained_tasks):
+def test_all_faults_of_both_lists_are_reported_together(trained_tasks):
     task = trained_tasks("semantic")
     faulty = [
         {"type": "Flipp"},
@@ -98,9 +98,15 @@ def test_all_faults_of_the_list_are_reported_together(trained_tasks):
         {"type": "albumentations.OneOf", "transforms": [{"type": "CLAHE", "clip_limit": "much"}]},
         {"type": "albumentations.compose"},
     ]
+    lists = {"augmentations": faulty, "silver_augmentations": faulty[:1]}
     with pytest.raises(ModelError) as error:
-        task_data("semantic").pipeline(task.params(train={"augmentations": faulty}))
+        check_names(task.params(train=lists))
     text = str(error.value)
+    assert text.startswith("train.augmentations:\n  Flipp: ")
+    assert text.endswith(
+        "\ntrain.silver_augmentations:\n"
+        "  Flipp: expected the name of a transform of the task's package or of mmcv"
+    )
     assert "  Flipp: expected the name of a transform of the task's package or of mmcv" in text
     assert "unexpected keyword argument 'chance'" in text
     assert "expected the name of a transform of albumentations, found 'Blurr'" in text

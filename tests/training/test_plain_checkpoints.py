@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pseudolabel.core.errors import ModelError
-from pseudolabel.training.mmengine_config import TrainingData
+from pseudolabel.training.sources import TrainingData
 from pseudolabel.training.train import train_in_scratch
 from tests.conftest import tiny_params
 

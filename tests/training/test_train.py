@@ -71,8 +71,8 @@ def sampled_images(monkeypatch, data, prepared, output, params):
 
     monkeypatch.setattr(CocoDataset, "prepare_data", recorded)
     train(data, prepared, output, params)
-    # Augmentations are checked on the first image of gold before the training.
-    return sampled[1:]
+    # Augmentations are checked on the first image of gold and of silver before the training.
+    return sampled[2:] if (data / "silver").exists() else sampled[1:]
 
 
 def test_gold_share_is_the_share_of_gold_in_batches(root, prepared, tmp_path, monkeypatch):
