@@ -53,11 +53,11 @@ def select_weights(model: Path, split: str, score: Callable[[str], float | None]
 
 
 def weights_like(model: Path, row: Row) -> str:
-    """Return the weights of another model's training that are of the iteration chosen in a row.
+    """Return the weights of a training that are of the iteration that the last round chose.
 
     Args:
-        model: the model folder.
-        row: the row of the history of a model that was trained with the same schedule.
+        model: the model folder of a training with the schedule of the last round.
+        row: the row of the last round in the history.
 
     Raises:
         ModelError: the training kept no weights of this iteration.
@@ -69,6 +69,7 @@ def weights_like(model: Path, row: Row) -> str:
     if wanted not in iterations:
         found = ", ".join(map(str, iterations))
         raise ModelError(f"{model}: expected weights of iteration {wanted}, found {found}")
+    print(f"taken: the weights of iteration {wanted}, which the last round chose", flush=True)
     return iterations[wanted]
 
 
