@@ -22,9 +22,9 @@ from pseudolabel.core.tasks import TASKS
 from pseudolabel.evaluation import SCORERS
 from pseudolabel.evaluation.evaluate import score_images
 from pseudolabel.formats.image_files import IMAGES
-from pseudolabel.formats.model_folder import CONFIG, RECORD, WEIGHTS
+from pseudolabel.formats.model_folder import CONFIG, RECORD, WEIGHTS, kept_weights
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.predictions.predictor import TrainedModels, earlier_weights
+from pseudolabel.predictions.predictor import TrainedModels
 
 RESULTS = Path("benchmarks/results/lift_curve.csv")
 
@@ -36,7 +36,7 @@ def curve(case: Case, work: Path, seed: int) -> list[dict[str, Any]]:
     val = SplitFolder(bench.prepared() / "val")
     truth = val.read()
     total = read_json(model / RECORD)["iterations"]
-    paths = [*earlier_weights(model), model / WEIGHTS]
+    paths = kept_weights(model)
     rows: list[dict[str, Any]] = []
     for number, path in enumerate(paths, 1):
         with tempfile.TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""rounds/<k>/model on val and test -> rounds/<k>/evaluation and the champion so far."""
+"""rounds/<k>/model on tuning, val and test -> rounds/<k>/evaluation, the champion so far."""
 
 from pseudolabel.core.errors import plain_errors
 from pseudolabel.core.project import PREPARED, RoundFolder

@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from pseudolabel.core.datasets import TUNING
 from pseudolabel.core.files import read_json, write_csv, write_json, written_aside
 from pseudolabel.evaluation.history import (
     HISTORY,
     REPORTED_SPLITS,
+    SELECTION,
     SPEED,
     Row,
     best_round,
@@ -39,7 +41,7 @@ def compare(evaluation: Path, metrics: Path, report: Path) -> str:
     write_json(metrics, _flat_metrics(history))
     with written_aside(report) as aside:
         aside.mkdir(parents=True)
-        write_csv(aside / "rounds.csv", [_plot_cells(row) for row in history])
+        write_csv(aside / "rounds.csv", _plot_rows(history))
         write_csv(aside / "classes.csv", [cells for row in history for cells in _class_cells(row)])
         (aside / "rounds.md").write_text(table, encoding="utf-8")
     return table
@@ -73,12 +75,18 @@ def _round_cells(row: Row) -> dict[str, Cell]:
     step = row["over_champion"] or {"gain": None, "interval": None}
     low, high = step["interval"] or (None, None)
     cells |= {"gain": step["gain"], "gain.low": low, "gain.high": high}
-    return cells | {"silver.agreement": row["silver_agreement"]}
+    cells["silver.agreement"] = row["silver_agreement"]
+    return cells | ({"chosen_iteration": row[SELECTION]["iteration"]} if SELECTION in row else {})
 
 
-def _plot_cells(row: Row) -> dict[str, Cell]:
-    """Return the values of one round, and its main metric under the name of each split."""
-    return _round_cells(row) | {split: main_score(row, split) for split in REPORTED_SPLITS}
+def _plot_rows(history: list[Row]) -> list[dict[str, Cell]]:
+    """Return the values of each round, and its main metric under the name of each split."""
+    rows = [
+        _round_cells(row) | {split: main_score(row, split) for split in REPORTED_SPLITS}
+        for row in history
+    ]
+    names = dict.fromkeys(name for cells in rows for name in cells)
+    return [{name: cells.get(name) for name in names} for cells in rows]
 
 
 def _class_cells(row: Row) -> list[dict[str, Cell]]:
@@ -107,6 +115,8 @@ def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
     # Only if there is something to say: the table of most projects stays narrow.
     has_unknown = any(row.get(UNKNOWN_ORIGIN) for row in history)
     head += ["initial weights"] if has_unknown else []
+    has_choice = any(SELECTION in row for row in history)
+    head += ["chosen iteration"] if has_choice else []
     body = []
     for row, speed in zip(history, speeds, strict=True):
         silver = row["data"].get("silver", {"images": 0, "annotations": 0})
@@ -123,11 +133,22 @@ def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
         cells.append(f"round {row['champion']}")
         if has_unknown:
             cells.append("origin unknown" if row.get(UNKNOWN_ORIGIN) else "known")
+        if has_choice:
+            cells.append(_format_choice(row))
         body.append(cells)
     widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
     lines = [_table_line(head, widths), _table_line(["-" * width for width in widths], widths)]
     lines += [_table_line(cells, widths) for cells in body]
     return "\n".join(lines) + f"\n\n{_verdict(history)}\n"
+
+
+def _format_choice(row: Row) -> str:
+    """Return the iteration of a round's weights, of those of its whole training."""
+    if SELECTION not in row:
+        return "the last"
+    choice = row[SELECTION]
+    text = f"{choice['iteration']} of {choice['curve'][-1]['iteration']}"
+    return text if choice["split"] == TUNING else f"{text}, on {choice['split']}"
 
 
 def _gain_cells(row: Row) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pseudolabel.core.datasets import TUNING
 from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.core.files import read_json, write_json, written_aside
 from pseudolabel.core.held_out import refuse_seen
@@ -20,14 +22,17 @@ from pseudolabel.evaluation.bootstrap import gain_interval
 from pseudolabel.evaluation.history import (
     HISTORY,
     REPORTED_SPLITS,
+    SELECTION,
     SPEED,
     Row,
     best_round,
     gain,
+    main_score,
 )
 from pseudolabel.evaluation.scorer import Scorer
+from pseudolabel.evaluation.selection import Selection, select_weights
 from pseudolabel.formats.image_files import IMAGES
-from pseudolabel.formats.model_folder import WEIGHTS, images_seen, weights_record
+from pseudolabel.formats.model_folder import WEIGHTS, copy_model, images_seen, weights_record
 from pseudolabel.formats.silver_folder import AGREEMENT, REPORT
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.common import Params
@@ -79,23 +84,24 @@ def evaluate(
 
     The evaluation has history.json (all rounds up to this one), the predictions of each round's
     model, and speed.json. The speed in images per second has its own file because it differs from
-    run to run.
+    run to run. With `evaluate.select: best`, the model has the weights that are best on tuning.
 
     Args:
         model: the round's model folder.
-        prepared: the folder of prepared data, with val and test.
+        prepared: the folder of prepared data, with val, tuning and test.
         previous: the folders of the round before, None in round 0.
         output: the folder to write the evaluation to.
         champion: the folder to copy the best model to.
         params: all parameters; `data`, `evaluate` and `prepare.transductive` are used.
 
     Raises:
-        DataError: an image cannot be decoded, or the model was trained on val or test.
+        DataError: an image cannot be decoded, or the model was trained on val, tuning or test.
+        ModelError: weights to choose from have no record of their training.
     """
     history = read_json(previous.evaluation / HISTORY) if previous else []
-    speeds = read_json(previous.evaluation / SPEED) if previous else []
-    scores = score_model(model, prepared, params)
-    row = scores.row
+    selection = _select_weights(model, prepared, params)
+    scores = score_model(model, prepared, params, weights=selection.weights)
+    row = scores.row | ({SELECTION: selection.row} if selection.row else {})
     row["round"] = len(history)
     row["over_champion"] = row["silver_agreement"] = None
     if previous:
@@ -106,21 +112,51 @@ def evaluate(
         row["silver_agreement"] = agreement and agreement["share"]
     history.append(row)
     row["champion"] = best_round(history)
-    best = previous.champion if previous and row["champion"] != row["round"] else model
     with written_aside(output) as aside:
-        (aside / _OUTCOMES).mkdir(parents=True)
-        write_json(aside / HISTORY, history)
-        write_json(aside / SPEED, [*speeds, scores.speed])
-        if previous:
-            shutil.copytree(previous.evaluation / _OUTCOMES, aside / _OUTCOMES, dirs_exist_ok=True)
-        for split, scorer in scores.scorers.items():
-            scorer.write(outcome_path(aside, row["round"], split))
+        _write_history(aside, history, scores, previous)
     with written_aside(champion) as aside:
-        shutil.copytree(best, aside)
+        if previous and row["champion"] != row["round"]:
+            shutil.copytree(previous.champion, aside)
+        else:
+            copy_model(model, selection.weights, aside)
+
+
+def _select_weights(model: Path, prepared: Path, params: Params) -> Selection:
+    """Return the weights of a training that `evaluate.select` names."""
+    if params.evaluate.select == "last":
+        return Selection(WEIGHTS, None)
+    split = TUNING if len(SplitFolder(prepared / TUNING).read().images) else "val"
+    if split != TUNING:
+        message = "tuning has no images: weights are chosen on val, so scores on val are too good"
+        print(f"{message} (prepare.tuning_share)", file=sys.stderr)
+
+    def score(weights: str) -> float | None:
+        scores = score_model(model, prepared, params, (split,), weights)
+        return main_score(scores.row, split)
+
+    return select_weights(model, split, score)
+
+
+def _write_history(
+    folder: Path, history: list[Row], scores: ModelScores, previous: PreviousRound | None
+) -> None:
+    """Write the history, the speeds and the outcomes of all rounds into an evaluation."""
+    (folder / _OUTCOMES).mkdir(parents=True)
+    write_json(folder / HISTORY, history)
+    speeds = read_json(previous.evaluation / SPEED) if previous else []
+    write_json(folder / SPEED, [*speeds, scores.speed])
+    if previous:
+        shutil.copytree(previous.evaluation / _OUTCOMES, folder / _OUTCOMES, dirs_exist_ok=True)
+    for split, scorer in scores.scorers.items():
+        scorer.write(outcome_path(folder, len(history) - 1, split))
 
 
 def score_model(
-    model: Path, prepared: Path, params: Params, splits: Sequence[str] = REPORTED_SPLITS
+    model: Path,
+    prepared: Path,
+    params: Params,
+    splits: Sequence[str] = REPORTED_SPLITS,
+    weights: str = WEIGHTS,
 ) -> ModelScores:
     """Return a model's scores on some splits, with its row for the history.
 
@@ -129,19 +165,20 @@ def score_model(
         prepared: the folder of prepared data.
         params: all parameters.
         splits: the splits to score on; splits without images are left out.
+        weights: the name of the file of weights in the model folder.
 
     Raises:
         DataError: an image cannot be decoded, or the model was trained on one of the splits.
     """
-    print(f"scoring the model on {' and '.join(splits)}", flush=True)
+    print(f"scoring {model / weights} on {' and '.join(splits)}", flush=True)
     images, workers = params.data.root / IMAGES, params.data.workers
-    trained = TrainedModels([model], images, params.evaluate, workers)
-    record = weights_record(model / WEIGHTS)
+    trained = TrainedModels([model], images, params.evaluate, workers, weights=weights)
+    record = weights_record(model / weights)
     row: Row = {"data": record.data if record else {}}
     row["iterations"] = record.iterations if record else 0
     row["unknown_origin"] = record.unknown_origin if record else True
     row["transductive"] = params.prepare.transductive
-    row["weights_mb"] = round((model / WEIGHTS).stat().st_size / 1e6, 3)
+    row["weights_mb"] = round((model / weights).stat().st_size / 1e6, 3)
     seen = images_seen(model)
     count, seconds = 0, 0.0
     scorers: dict[str, Scorer] = {}

@@ -9,6 +9,8 @@ from typing import Any
 
 HISTORY, SPEED = "history.json", "speed.json"
 REPORTED_SPLITS = ("val", "test")
+SELECTION = "selection"
+"""In a row, with `evaluate.select: best`: the split, the chosen iteration, and all scores."""
 
 Row = dict[str, Any]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pseudolabel.core.errors import ModelError
+from pseudolabel.core.files import hash_file, write_json
 from pseudolabel.formats.weights_record import parse_record, read_record
 
 CONFIG = "config.json"
@@ -15,6 +18,8 @@ WEIGHTS = "weights.pth"
 """The weights without optimizer state, with the record of their training inside."""
 EARLIER = "earlier_{}.pth"
 """The weights at equal intervals of the training, if they were kept."""
+LATER = "later_{}.pth"
+"""The weights after those of the model, if the model is not the last of its training."""
 CURVE = "curve.csv"
 """Loss and learning rate over the training."""
 RECORD = "training.json"
@@ -63,7 +68,8 @@ def weights_record(weights: Path) -> TrainingRecord | None:
         return None
     return TrainingRecord(
         frozenset(digest for record in known for digest in record["images"]),
-        max(record["iterations"] + record.get(EARLIER_ITERATIONS, 0) for record in known),
+        # The record inside: training.json is about the weights of the model, not about the others.
+        known[0]["iterations"] + known[0].get(EARLIER_ITERATIONS, 0),
         any(bool(record.get(PRETRAINED, True)) for record in known),
         any(bool(record.get(UNKNOWN_ORIGIN, False)) for record in known),
         known[-1].get("data", {}),
@@ -84,3 +90,58 @@ def images_seen(folder: Path) -> set[str]:
     if record is None:
         print(f"{folder}: no record of its training: it may have seen any image", file=sys.stderr)
     return set(record.images) if record else set()
+
+
+def kept_weights(folder: Path) -> list[Path]:
+    """Return the files of all weights of a model's training that were kept, in their order."""
+    earlier, later = (_numbered(folder, name) for name in (EARLIER, LATER))
+    return [*earlier, folder / WEIGHTS, *later]
+
+
+def own_iterations(weights: Path) -> int:
+    """Return the iterations of the training of some weights, without those before it.
+
+    Raises:
+        ModelError: the file has no record of its training.
+        DataError: the record is damaged.
+    """
+    record = read_record(weights)
+    if record is None:
+        raise ModelError(f"{weights}: expected weights with a record of their training, found none")
+    iterations: int = record["iterations"]
+    return iterations
+
+
+def copy_model(model: Path, weights: str, output: Path) -> None:
+    """Copy a model folder, with other weights of its training as those of the model.
+
+    All weights that were kept stay. They are renamed: those before the new ones are earlier ones,
+    and those after them are later ones.
+
+    Args:
+        model: the model folder.
+        weights: the name of the file of weights.
+        output: the folder to write.
+
+    Raises:
+        ModelError: the weights have no record of their training.
+    """
+    if weights == WEIGHTS:
+        shutil.copytree(model, output)
+        return
+    shutil.copytree(model, output, ignore=shutil.ignore_patterns("*.pth"))
+    files = kept_weights(model)
+    chosen = files.index(model / weights)
+    for index, file in enumerate(files):
+        name = (EARLIER if index < chosen else LATER).format(index + 1)
+        shutil.copyfile(file, output / (WEIGHTS if index == chosen else name))
+    new = output / WEIGHTS
+    record = {"iterations": own_iterations(new), "weights": hash_file(new)}
+    write_json(output / RECORD, (_read_beside(new) or read_record(new) or {}) | record)
+
+
+def _numbered(folder: Path, name: str) -> list[Path]:
+    """Return the files with a numbered name, such as `earlier_{}.pth`, in order of their number."""
+    numbers = {path: path.stem.rpartition("_")[2] for path in folder.glob(name.format("*"))}
+    numbered = [path for path, number in numbers.items() if number.isdecimal()]
+    return sorted(numbered, key=lambda path: int(numbers[path]))

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pseudolabel.params.common import Params, Predict, PseudoLabel
+from pseudolabel.params.common import Evaluate, Params, PseudoLabel
 from pseudolabel.params.export import InstanceExport
 from pseudolabel.params.filter import InstanceFilter, ObjectFilter, SemanticFilter, lowest_threshold
 from pseudolabel.params.train import Train
@@ -54,7 +54,7 @@ class ObjectLabel(PseudoLabel):
     """IoU above which the model drops a box."""
 
 
-class ObjectEvaluate(Predict):
+class ObjectEvaluate(Evaluate):
     """The validation: how models are scored and compared."""
 
     score_floor: OpenShare

@@ -121,7 +121,7 @@ class Prepare(Section):
 
 
 class Predict(Section):
-    """The validation: how models are scored and compared."""
+    """How models predict images."""
 
     batch_size: Positive
     """Images per forward pass."""
@@ -152,6 +152,19 @@ class PseudoLabel(Predict):
             yield Rule("shard_images", expected, self.shard_images)
 
 
+class Evaluate(Predict):
+    """The validation: how models are scored and compared."""
+
+    select: Literal["last", "best"]
+    """Weights of a training that become its model."""
+
+
+def _select_rules(train: Train, evaluate: Evaluate) -> Iterator[Rule]:
+    """Require weights to choose from."""
+    if evaluate.select == "best" and not train.snapshots:
+        yield Rule("evaluate.select", "last, because train.snapshots is 0", evaluate.select)
+
+
 def _crop_rules(model: Model, train: Train) -> Iterator[Rule]:
     """Require crops that fit into the training images of every round."""
     for number in range(LAST_ROUND + 1):
@@ -166,7 +179,8 @@ class Params(Section):
     """All parameters of a project."""
 
     rules_between: ClassVar[dict[tuple[str, ...], Callable[..., Iterator[Rule]]]] = {
-        ("model", "train"): _crop_rules
+        ("model", "train"): _crop_rules,
+        ("train", "evaluate"): _select_rules,
     }
     """Rules between sections: the sections that each takes, and the rule."""
 
@@ -183,7 +197,7 @@ class Params(Section):
     train: Train
     pseudo_label: PseudoLabel
     filter: Filter
-    evaluate: Predict
+    evaluate: Evaluate
     export: Export
     tune: Tune
 

@@ -113,6 +113,8 @@ class Train(Section):
             yield Rule(
                 "warmup_iterations", f"below iterations ({self.iterations})", self.warmup_iterations
             )
+        if self.snapshots >= self.iterations:
+            yield Rule("snapshots", f"below iterations ({self.iterations})", self.snapshots)
         if self.warmup_iterations == 1:
             yield Rule("warmup_iterations", "0, or at least 2 to rise over", 1)
         if self.schedule == "one_cycle" and not self.warmup_iterations:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pseudolabel.core.errors import ModelError
 from pseudolabel.core.records import Images, Predictions
 from pseudolabel.core.tasks import TASKS
-from pseudolabel.formats.model_folder import CONFIG, EARLIER, WEIGHTS
+from pseudolabel.formats.model_folder import CONFIG, WEIGHTS, kept_weights
 from pseudolabel.formats.prediction_store import ShardWriter, shard_writer
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.trained import build_trained, read_trained_config
@@ -101,11 +101,12 @@ class TrainedModels:
         section: the section `pseudo_label` or `evaluate` of the parameters.
         workers: processes that read images.
         round_number: the round to write beside each prediction.
-        compared_with: measures stability: `checkpoints` compares with earlier weights of the same
-            models, `flip` with the predictions for mirrored images.
+        compared_with: measures stability: `checkpoints` compares with other weights of the same
+            trainings, `flip` with the predictions for mirrored images.
+        weights: the name of the file of weights in each folder.
 
     Raises:
-        ModelError: the models differ in task or classes, or earlier weights are missing.
+        ModelError: the models differ in task or classes, or other weights are missing.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class TrainedModels:
         workers: int = 0,
         round_number: int = 0,
         compared_with: ComparedWith | None = None,
+        weights: str = WEIGHTS,
     ) -> None:
         configs = [read_trained_config(folder) for folder in folders]
         _refuse_other_classes(folders, configs)
@@ -127,7 +129,7 @@ class TrainedModels:
         self.root, self.batch_size, self.workers = root, section.batch_size, workers
         self.plan = _ViewPlan()
         self.members = [
-            self._member(folder / WEIGHTS, config, _views(section))
+            self._member(folder / weights, config, _views(section))
             for folder, config in zip(folders, configs, strict=True)
         ]
         self.comparisons = self._comparisons(folders, configs, compared_with)
@@ -185,13 +187,13 @@ class TrainedModels:
             ]
         if compared_with == "checkpoints":
             views = _views(self.options.section)
-            earlier = zip(*(earlier_weights(folder) for folder in folders), strict=True)
+            others = zip(*(_other_weights(folder) for folder in folders), strict=True)
             return [
                 [
                     self._member(path, config, views)
                     for path, config in zip(paths, configs, strict=True)
                 ]
-                for paths in earlier
+                for paths in others
             ]
         return []
 
@@ -235,13 +237,9 @@ def _refuse_other_classes(folders: Sequence[Path], configs: Sequence[Config]) ->
             )
 
 
-def earlier_weights(folder: Path) -> list[Path]:
-    """Return the files of the weights that a model had earlier in its training, in order.
-
-    Raises:
-        ModelError: there are none.
-    """
-    paths = sorted(folder.glob(EARLIER.format("*")))
+def _other_weights(folder: Path) -> list[Path]:
+    """Return the files of the other weights of a model's training; raise if there are none."""
+    paths = [path for path in kept_weights(folder) if path.name != WEIGHTS]
     if not paths:
         raise ModelError(
             f"{folder}: expected weights from earlier in its training, found none: set "

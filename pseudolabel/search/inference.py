@@ -62,7 +62,7 @@ def tune_inference(prepared: Path, champion: Path, output: Path, params: Params)
         return _measure_objects(kept, truth, params)
 
     used = section.model_dump(include={"score", "nms_iou", "inference_measure"})
-    inputs = [params.seed, params.evaluate.model_dump(mode="json"), used]
+    inputs = [params.seed, params.evaluate.model_dump(mode="json", exclude={"select"}), used]
     files = [champion / CONFIG, champion / WEIGHTS, prepared / TUNING]
     ranges = [
         Range(name=name, low=low, high=high)

@@ -44,7 +44,10 @@ def tune_training(prepared: Path, output: Path, params: Params) -> None:
     params = in_round(params, 0)
     _refuse_impossible(params, section.parameters)
     require_labels(SplitFolder(prepared / TUNING).read())
-    used = params.model_dump(mode="json", include={"task", "seed", "model", "train", "evaluate"})
+    sections = {"task", "seed", "model", "train", "evaluate"}
+    # Trials are scored by their last weights.
+    left_out = {"evaluate": {"select"}}
+    used = params.model_dump(mode="json", include=sections, exclude=left_out)
     bounds = section.model_dump(mode="json", include={"share", "parameters"})
     folders = [prepared / "gold", prepared / TUNING]
     scratch = scratch_folder("tune", [used, bounds], folders)

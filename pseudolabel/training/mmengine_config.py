@@ -140,6 +140,9 @@ def _custom_hooks(params: Params, seed: int) -> list[dict[str, Any]]:
                 "save_optimizer": False,
                 "save_param_scheduler": False,
                 "save_last": False,
+                # Before the checkpoint of the same step: a training that is killed between the two
+                # does not resume after a snapshot that it lacks.
+                "priority": 89,
             }
         )
     if params.train.ema_momentum is not None:

@@ -217,7 +217,8 @@ def _write_model(
     step = max(1, params.train.iterations // (params.train.snapshots + 1))
     for number in range(1, params.train.snapshots + 1):
         snapshot = load_weights(scratch / SNAPSHOT.format(number * step))
-        save_weights(scratch / EARLIER.format(number), snapshot, record)
+        own_record = record | {"iterations": number * step}
+        save_weights(scratch / EARLIER.format(number), snapshot, own_record)
     kept = {key: config[key] for key in ("task", "model", "image_size", "categories")}
     write_json(scratch / CONFIG, Config(kept).to_dict())
     write_json(scratch / RECORD, record | {"weights": hash_file(scratch / WEIGHTS)})

@@ -86,6 +86,25 @@ def test_compare_writes_metrics_table_and_plots(tmp_path):
         assert len(list(csv.DictReader(stream))) == 3 * 2 * 2
 
 
+def test_the_table_has_the_chosen_iterations_if_weights_were_chosen(tmp_path):
+    def chosen(split, iteration):
+        curve = [{"iteration": step, "score": 0.1} for step in (133, 266, 400)]
+        return {"selection": {"split": split, "iteration": iteration, "curve": curve}}
+
+    history = [HISTORY[0] | chosen("tuning", 266), HISTORY[1] | chosen("val", 400), HISTORY[2]]
+    write_json(tmp_path / "evaluation" / "history.json", history)
+    write_json(tmp_path / "evaluation" / "speed.json", [20.0, 21.0, 22.0])
+    table = compare(tmp_path / "evaluation", tmp_path / "metrics.json", tmp_path / "report")
+    cells = [line.split("|")[-2].strip() for line in table.splitlines()[:5]]
+    assert cells[0] == "chosen iteration"
+    assert cells[2:] == ["266 of 400", "400 of 400, on val", "the last"]
+    with (tmp_path / "report" / "rounds.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["chosen_iteration"] for row in rows] == ["266", "400", ""]
+    assert _flat_metrics(history[:2])["chosen_iteration"] == 400
+    assert "chosen_iteration" not in _flat_metrics(HISTORY)
+
+
 def test_the_verdict_has_the_best_round_and_the_last_gain():
     assert "run round 1" in _verdict(HISTORY[:1])
     verdict = _verdict(HISTORY[:2])

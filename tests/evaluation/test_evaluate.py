@@ -19,7 +19,7 @@ def given_scores(monkeypatch):
     """Replaces the scores of three rounds: the second round is the best."""
     scores = iter([0.3, 0.5, 0.4])
 
-    def score_model(*_):
+    def score_model(*_, **__):
         score = next(scores)
         row = {"val": {"mAP": score}, "test": {"mAP": score / 2}, "headline": ["mAP"]}
         return ModelScores(row, 12.5, {})

@@ -123,6 +123,16 @@ CASES = [
         "train.optimizer: expected no lr, because learning_rate sets it; found {'lr': 1, 'type': ",
     ),
     (
+        "as many snapshots as steps",
+        {"train__snapshots": 400},
+        "train.snapshots: expected below iterations (400); found 400",
+    ),
+    (
+        "nothing to choose from",
+        {"evaluate__select": "best"},
+        "evaluate.select: expected last, because train.snapshots is 0; found 'best'",
+    ),
+    (
         "more boxes than allowed",
         {"filter__min_boxes": 200},
         "filter.min_boxes: expected at most max_boxes (100); found 200",

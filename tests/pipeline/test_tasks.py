@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pseudolabel.core.files import hash_file
+from pseudolabel.formats.model_folder import kept_weights
 from pseudolabel.formats.shards import read_probabilities, shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
 from tests.pipeline.conftest import TEACHER_STAGES, round_stages
@@ -36,6 +38,29 @@ def test_transductive_metrics_are_marked(at_round_2):
     )
     assert test < pool
     assert test & silver
+
+
+@pytest.mark.parametrize("task", ["classification"], indirect=True)
+@pytest.mark.usefixtures("task")
+def test_weights_that_tuning_chose_label_the_pool(at_round_2):
+    changes = ["evaluate.select=best", "train.snapshots=3", "round=0"]
+    changes.append("pseudo_label.stability=checkpoints")
+    options = [part for change in changes for part in ("-S", change)]
+    assert "chosen iteration" in at_round_2.run("dvc", "exp", "run", *options)
+    (row,) = json.loads(at_round_2.read("rounds/0/evaluation/history.json"))
+    assert row["selection"]["split"] == "tuning"
+    iterations = [point["iteration"] for point in row["selection"]["curve"]]
+    assert iterations == [15, 30, 45, 60]
+    champion = at_round_2.folder / "rounds" / "0" / "champion"
+    record = json.loads((champion / "training.json").read_text())
+    assert record["iterations"] == row["selection"]["iteration"]
+    assert record["weights"] == hash_file(champion / "weights.pth")
+    assert len(kept_weights(champion)) == 4
+    assert json.loads(at_round_2.read("metrics.json"))["chosen_iteration"] == record["iterations"]
+    assert at_round_2.stages("dvc", "repro") == []
+    at_round_2.run("dvc", "repro", "rounds/dvc.yaml:pseudo_label@1")
+    teacher = json.loads(at_round_2.read("rounds/1/predictions/teacher.json"))
+    assert teacher["weights"] == record["weights"]
 
 
 @each_task

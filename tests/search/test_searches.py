@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
 
 from pseudolabel.core.errors import DataError, ParamsError
@@ -112,6 +113,16 @@ def test_the_best_inference_thresholds_are_written(tunable, tmp_path):
         values = [float(row["value"]) for row in csv.DictReader(stream)]
     assert best["value"] == max(values)
     assert {"tuning", "val", "val_before"} < best.keys()
+
+
+def test_a_study_continues_if_weights_are_chosen_from_now_on(tunable, tmp_path):
+    data = tunable("detection")
+    for changes in ({}, {"evaluate": {"select": "best"}, "train": {"snapshots": 2}}):
+        params = data.params(tune={"inference_trials": 2}, **changes)
+        tune_inference(data.prepared, data.model, tmp_path / "study", params)
+    database = f"sqlite:///{tmp_path / 'study' / 'study.db'}"
+    (study,) = optuna.get_all_study_summaries(database)
+    assert study.n_trials == 2
 
 
 def boxes_of_a_pixel_or_more(rows):
