@@ -97,10 +97,8 @@ class EfficientNetLite(EfficientNet):  # type: ignore[misc]
     ) -> None:
         self.layer_settings = {"l": _layer_settings(arch)}
         options = {"act_cfg": {"type": "ReLU6"}} | options
-        super().__init__(
-            arch=arch, out_indices=out_indices, frozen_stages=frozen_stages, **options
-        )
-        self.layers = self.layers[: max(out_indices) + 1]
+        super().__init__(arch=arch, out_indices=out_indices, frozen_stages=frozen_stages, **options)
+        del self.layers[max(out_indices) + 1 :]
         self.frozen_stages = min(frozen_stages, len(self.layers))
 
 

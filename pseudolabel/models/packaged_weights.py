@@ -81,7 +81,7 @@ _FILES = {
         ),
     )
 }
-"""The files by their names in configs. Their code and weights: Apache-2.0."""
+"""The files by their names in configs. All are under the Apache licence 2.0."""
 
 
 def is_packaged(source: str) -> bool:
@@ -107,8 +107,8 @@ def packaged_path(source: str) -> Path:
         )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != packaged.sha256:
-        expected = f"the file of {packaged.requirement}, with the SHA-256 {packaged.sha256}"
-        raise ModelError(str(Fault(str(path), "", expected, found)))
+        expected = f"the file of {packaged.requirement} (SHA-256 {packaged.sha256[:12]}...)"
+        raise ModelError(str(Fault(str(path), "", expected, f"SHA-256 {found[:12]}...")))
     return path
 
 
@@ -121,18 +121,21 @@ def load_packaged(source: str) -> Weights:
     Raises:
         ModelError: the name is unknown, the package is not installed, or the file is another one.
     """
-    blocks = block_names(_packaged_file(source).arch)
-    weights = {}
-    for name, value in load_weights(packaged_path(source)).items():
+    return _names_of_backbone(load_weights(packaged_path(source)), _packaged_file(source).arch)
+
+
+def _names_of_backbone(weights: Weights, arch: str) -> Weights:
+    """Return weights by the names of EfficientNetLite, given those of the packages."""
+    blocks = block_names(arch)
+    named = {}
+    for name, value in weights.items():
         part, _, inner = name.partition(".")
-        if part == _CLASSIFIER:
-            continue
         if part == "_blocks":
             number, part, inner = inner.split(".", maxsplit=2)
-            weights[f"{blocks[int(number)]}.{_IN_BLOCK[part]}.{inner}"] = value
-        else:
-            weights[f"{_OUTER[part]}.{inner}"] = value
-    return weights
+            named[f"{blocks[int(number)]}.{_IN_BLOCK[part]}.{inner}"] = value
+        elif part != _CLASSIFIER:
+            named[f"{_OUTER[part]}.{inner}"] = value
+    return named
 
 
 def packaged_backbone(source: str, model: Module, prefix: str) -> Weights:
