@@ -69,7 +69,7 @@ def build_model(params: Params, categories: Sequence[Category]) -> Module:
 
 
 def backbone_checkpoint(params: Params) -> str:
-    """Return the path or URL of the pretrained backbone that a config names.
+    """Return the path, the URL or the package of the pretrained backbone that a config names.
 
     Raises:
         ModelError: the config names none.

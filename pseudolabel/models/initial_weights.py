@@ -24,6 +24,7 @@ from pseudolabel.formats.model_folder import (
 )
 from pseudolabel.models.checkpoints import load_weights, matching_weights, save_weights
 from pseudolabel.models.configs import backbone_checkpoint, build_model
+from pseudolabel.models.packaged_weights import is_packaged, packaged_backbone, packaged_path
 from pseudolabel.params.common import BACKBONE, CHAMPION, Params
 from pseudolabel.params.types import single_value
 
@@ -60,7 +61,7 @@ class InitialWeights:
 
     Attributes:
         name: the value of `model.weights`.
-        source: the path or URL to load; None for random weights.
+        source: the path, the URL or the name of packaged weights; None for random weights.
         prefix: the prefix of these weights' names in the model, such as `backbone.`.
         origin: the record of their training; None if there is none.
         pretrained: whether any of the weights were learned before round 0.
@@ -77,13 +78,17 @@ class InitialWeights:
         """Return the initial weights of one round, after resolve_champion.
 
         Raises:
-            ModelError: `model.weights` is backbone, and the config names no pretrained backbone.
+            ModelError: `model.weights` is backbone, and the config names no pretrained backbone,
+                or one in a package that is not installed.
         """
         name = single_value(params.model.weights)
         if name is None:
             return cls(None)
         if name == BACKBONE:
-            return cls(name, backbone_checkpoint(params), "backbone.", pretrained=True)
+            source = backbone_checkpoint(params)
+            if is_packaged(source):
+                packaged_path(source)
+            return cls(name, source, "backbone.", pretrained=True)
         origin = weights_record(Path(name)) if Path(name).is_file() else None
         pretrained = origin.pretrained if origin else True
         return cls(name, name, origin=origin, pretrained=pretrained)
@@ -124,7 +129,11 @@ class InitialWeights:
         Raises:
             ModelError: they cannot be loaded, or none fit.
         """
-        weights = matching_weights(load_weights(str(self.source)), model, self.prefix)
+        source = str(self.source)
+        if is_packaged(source):
+            weights = packaged_backbone(source, model, self.prefix)
+        else:
+            weights = matching_weights(load_weights(source), model, self.prefix)
         # One file per process: no process reads a file that another one is still writing.
         path = scratch / f"pretrained_{os.environ.get('RANK', '0')}.pth"
         save_weights(path, weights)

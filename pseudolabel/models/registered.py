@@ -13,6 +13,7 @@ from typing import Any
 
 from mmengine.registry import MODELS, TASK_UTILS, WEIGHT_INITIALIZERS, Registry
 
+import pseudolabel.models.efficientnet_lite  # noqa: F401 - registers its backbone
 from pseudolabel.core.errors import Fault, short_repr
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.quiet_imports import quiet_imports

@@ -172,16 +172,11 @@ be:
 For example: `dvc exp run -S filter.auto.aim=precision -S filter.auto.at=0.8`.
 
 `auto` uses only the images of tuning. No model is trained on them, and no score is reported for
-<<<<<<< HEAD
 them. The threshold of a class with n labels there, fewer than 20, is a mean of its own, with weight
 n/20, and that of all classes together. rounds/k/silver/thresholds.csv has the curves. report.json
-has the chosen thresholds and their quality, and `dvc plots show` draws both.
-=======
-them. A class with fewer than 20 labels there gets the threshold of all classes together.
-rounds/k/silver/thresholds.csv has the curves. report.json has the chosen thresholds and their
-quality, and `dvc plots show` draws both. With `evaluate.select: best`, tuning has also chosen the
-teacher's weights, so the quality that is measured there is a little too good.
->>>>>>> hc
+has the chosen thresholds and their quality, and `dvc plots show` draws both. With
+`evaluate.select: best`, tuning has also chosen the teacher's weights, so the quality that is
+measured there is a little too good.
 
 `calibrate` scales scores by the temperature that makes them most likely on tuning (Guo et
 al. 2017). It comes before all other filters.

@@ -42,12 +42,17 @@ class PlainRunner(Runner):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Load weights into the model, and return the checkpoint.
 
+        At the start of a training, parts that it has no weights for keep their random ones.
+
         Raises:
             ModelError: the checkpoint is damaged, or contains more than plain values.
         """
         checkpoint = load_checkpoint(filename)
-        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         model = self.model.module if is_model_wrapper(self.model) else self.model
+        if not self._resume:
+            # mmengine would print the name of each weight that a pretrained backbone lacks.
+            checkpoint["state_dict"] = model.state_dict() | checkpoint["state_dict"]
+        self.call_hook("after_load_checkpoint", checkpoint=checkpoint)
         load_state_dict(model, checkpoint["state_dict"], strict)
         self._has_loaded = True
         # mmengine would run this text as Python.
