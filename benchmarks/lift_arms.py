@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.consistency import train_consistency
 from benchmarks.sample_gap import with_all_labels
 from benchmarks.soft_teacher import train_soft_teacher
 from pseudolabel.core.files import read_json, written_aside
@@ -131,6 +132,19 @@ def gold_long(bench: Bench) -> Row:
     return run.score(bench)
 
 
+def gold_augmented(bench: Bench) -> Row:
+    """Train as gold_long, with the augmentations of silver on gold, too."""
+    run, prepared = bench.run("gold_augmented"), bench.prepared()
+    if not run.model.exists():
+        params = bench.with_iterations(1 + ROUNDS)
+        section = params.train
+        augmentations = [*section.augmentations, *section.silver_augmentations]
+        section = section.model_copy(update={"augmentations": augmentations})
+        params = params.model_copy(update={"train": section})
+        train(prepared, prepared, run.model, in_round(params, 0))
+    return run.score(bench)
+
+
 def loop(bench: Bench, number: int) -> Row:
     """Run one round of the loop, after all rounds before it."""
     prepared, params = bench.prepared(), in_round(bench.params, number)
@@ -167,21 +181,52 @@ def soft_teacher(bench: Bench) -> Row:
     return run.score(bench)
 
 
+def consistency(bench: Bench, method: str) -> Row:
+    """Continue the training on gold with consistency, for the iterations of all rounds."""
+    gold(bench)
+    run = bench.run(method)
+    if not run.model.exists():
+        first, params = bench.run("gold").model, bench.with_iterations(ROUNDS)
+        train_consistency(method, bench.prepared(), first, run.model, params)
+    return run.score(bench)
+
+
 def oracle(bench: Bench) -> Row:
     """Train on gold and the true labels of the pool, for one round: the upper limit."""
-    run, root = bench.run("oracle"), bench.data / "all_labels"
+    return _all_labels(bench, "oracle", bench.params)
+
+
+def oracle_long(bench: Bench) -> Row:
+    """Train on gold and the true labels of the pool, for the iterations of all rounds together."""
+    return _all_labels(bench, "oracle_long", bench.with_iterations(1 + ROUNDS))
+
+
+def _all_labels(bench: Bench, arm: str, params: Params) -> Row:
+    """Train on gold and the true labels of the pool."""
+    run, root = bench.run(arm), bench.data / "all_labels"
     if not root.exists():
         with written_aside(root) as aside:
             with_all_labels(bench.params.data.root, aside)
     prepared = bench.prepare_once("prepared_all", root)
     if not run.model.exists():
-        data = bench.params.data.model_copy(update={"root": root})
-        params = bench.params.model_copy(update={"data": data})
+        data = params.data.model_copy(update={"root": root})
+        params = params.model_copy(update={"data": data})
         train(prepared, prepared, run.model, in_round(params, 0))
     return run.score(bench)
 
 
 Arm = Callable[[Bench], Row]
+
+
+_PEERS: dict[str, dict[str, Arm]] = {
+    "detection": {"soft_teacher": soft_teacher},
+    "instance": {},
+    "semantic": {"unimatch": partial(consistency, method="unimatch")},
+    "classification": {
+        name: partial(consistency, method=name) for name in ("fixmatch", "freematch")
+    },
+}
+"""Online methods by task."""
 
 
 def arms_of(task: str) -> Iterator[tuple[str, int, Arm]]:
@@ -191,8 +236,10 @@ def arms_of(task: str) -> Iterator[tuple[str, int, Arm]]:
         yield "loop", number, partial(loop, number=number)
     yield "oracle", 0, oracle
     yield "gold_long", 0, gold_long
-    if task == "detection":
-        yield "soft_teacher", 0, soft_teacher
+    yield "gold_augmented", 0, gold_augmented
+    yield "oracle_long", 0, oracle_long
+    for name, function in _PEERS[task].items():
+        yield name, 0, function
 
 
 def silver_counts(row: Row) -> dict[str, Any]:

@@ -8,19 +8,16 @@ model trained on gold, whose iterations are the burn-in. Half of each batch is g
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
-from pseudolabel.core.files import hash_file, read_json, write_json, written_aside
+from benchmarks.online_training import train_online
 from pseudolabel.core.workdir import scratch_folder
 from pseudolabel.formats.image_files import IMAGES
-from pseudolabel.formats.model_folder import CONFIG, CURVE, RECORD, WEIGHTS
+from pseudolabel.formats.model_folder import WEIGHTS
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.models.checkpoints import load_weights, save_weights
 from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
 from pseudolabel.models.transforms import LOAD, fit_to_size, lists_to_tuples
 from pseudolabel.params.common import Params
@@ -29,7 +26,6 @@ from pseudolabel.predictions.objects import META_KEYS
 from pseudolabel.training import task_data
 from pseudolabel.training.mmengine_config import build_config
 from pseudolabel.training.sources import TrainingData
-from pseudolabel.training.train import build_runner, last_checkpoint
 
 _BRANCHES = ("sup", "unsup_teacher", "unsup_student")
 _THRESHOLD = 0.5
@@ -64,29 +60,7 @@ def train_soft_teacher(prepared: Path, first: Path, output: Path, params: Params
     inputs = ["soft_teacher", params.model_dump(mode="json")]
     scratch = scratch_folder("soft_teacher", inputs, [prepared / "gold", first / WEIGHTS])
     config = _build_soft_teacher_config(sources, prepared / "pool", scratch, params)
-    checkpoint = last_checkpoint(scratch)
-    if checkpoint is not None:
-        config.resume, config.load_from = True, str(checkpoint)
-    else:
-        config.load_from = str(first / WEIGHTS)
-    build_runner(config).train()
-    checkpoint = last_checkpoint(scratch)
-    assert checkpoint is not None
-    trained: dict[str, torch.Tensor] = load_weights(checkpoint)
-    prefix = "teacher."
-    teacher = {
-        name.removeprefix(prefix): value
-        for name, value in trained.items()
-        if name.startswith(prefix)
-    }
-    record = read_json(first / RECORD)
-    with written_aside(output) as aside:
-        aside.mkdir(parents=True)
-        save_weights(aside / WEIGHTS, teacher, record)
-        shutil.copy(first / CONFIG, aside / CONFIG)
-        shutil.copy(scratch / CURVE, aside / CURVE)
-        write_json(aside / RECORD, record | {"weights": hash_file(aside / WEIGHTS)})
-    shutil.rmtree(scratch)
+    train_online(config, scratch, first, first / WEIGHTS, output, "teacher.")
 
 
 def _build_soft_teacher_config(

@@ -20,9 +20,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import torch
-import yaml
 from mmengine.hooks import Hook
 
+from benchmarks.lift import read_settings
 from benchmarks.preset_params import preset_params
 from pseudolabel.core.per_round import in_round
 from pseudolabel.formats.split_folder import SplitFolder
@@ -30,11 +30,11 @@ from pseudolabel.models.initial_weights import InitialWeights
 from pseudolabel.params.common import Params, Sample
 from pseudolabel.raw.sample import SAMPLES
 from pseudolabel.splits.prepare import prepare
-from pseudolabel.training.mmengine_config import TrainingData, build_config
+from pseudolabel.training.mmengine_config import build_config
+from pseudolabel.training.sources import TrainingData
 from pseudolabel.training.train import build_runner
 
 ROOT = Path(__file__).resolve().parents[1]
-SETTINGS = Path(__file__).with_name("lift.yaml")
 CONFIGS = {
     "detection": ("rtmdet_small", "rtmdet_lite0"),
     "instance": ("rtmdet_ins_small", "rtmdet_ins_lite0"),
@@ -69,8 +69,11 @@ def measure(task: str, steps: int, folder: Path) -> list[str]:
         steps: training steps per config.
         folder: an empty folder for the sample and the checkpoints.
     """
-    settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8")).values()
-    (options,) = [row["options"] for row in settings if row["task"] == task]
+    (options,) = [
+        values["scratch"]["options"]
+        for values in read_settings()["data"].values()
+        if values["task"] == task
+    ]
     sizes = {key: options[key] for key in ("model.image_size", "train.crop") if key in options}
     width, height = sizes["model.image_size"]
     raw, prepared = folder / "raw", folder / "prepared"

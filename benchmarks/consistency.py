@@ -1,0 +1,270 @@
+"""FixMatch, FreeMatch and UniMatch on prepared data: alternatives to rounds.
+
+A model learns gold's labels and, for images of the pool, its own confident predictions on a weakly
+augmented view as the labels of a strongly augmented one. The weak view has `train.augmentations`;
+the strong one is the same view with `train.silver_augmentations` on top, so that pixels stay in
+their place. Half of each batch is gold, half is pool. Training goes on from the model of gold.
+
+- fixmatch: one threshold of the confidence (Sohn et al. 2020).
+- freematch: thresholds that follow the model's confidence in all and in single classes (Wang et
+  al. 2023); its fairness loss is left out.
+- unimatch: pixels above one threshold; half of the loss comes from the weak view with half of its
+  feature maps set to 0 (Yang et al. 2023). One strong view instead of two.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform, Compose
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS, TRANSFORMS
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.online_training import train_online
+from pseudolabel.core.files import written_aside
+from pseudolabel.core.records import Annotations, Category
+from pseudolabel.core.workdir import scratch_folder
+from pseudolabel.formats.image_files import IMAGES
+from pseudolabel.formats.label_maps import UNLABELLED, map_path, write_map
+from pseudolabel.formats.model_folder import WEIGHTS
+from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.models.checkpoints import load_weights, save_weights
+from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
+from pseudolabel.models.transforms import Pipeline
+from pseudolabel.params.common import Params
+from pseudolabel.params.types import single_value
+from pseudolabel.training import task_data
+from pseudolabel.training.augmentations import build_augmentations
+from pseudolabel.training.mmengine_config import build_config
+from pseudolabel.training.sources import TrainingData
+
+METHODS = {
+    "fixmatch": {"threshold": 0.95, "adaptive": False, "perturbed": False},
+    "freematch": {"threshold": None, "adaptive": True, "perturbed": False},
+    "unimatch": {"threshold": 0.95, "adaptive": False, "perturbed": True},
+}
+"""The values of the papers. Thresholds can be changed: those of the benchmark are tuned on val."""
+_ADAPTIVE_MOMENTUM = 0.99
+"""Momentum of FreeMatch's averages, for thousands of steps (0.999 in the paper, 1,000,000)."""
+_PREFIX = "model."
+
+
+@TRANSFORMS.register_module()
+class StrongView(BaseTransform):  # type: ignore[misc]
+    """Adds a strongly augmented copy of the image; gold gets a plain copy, which nobody reads.
+
+    Args:
+        transforms: the strong augmentations.
+    """
+
+    def __init__(self, transforms: list[dict[str, Any]]) -> None:
+        self.run = Compose(transforms)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the image with `strong`: (h, w, 3) uint8."""
+        return results | {"strong": self.run(copy.deepcopy(results))["img"]}
+
+
+@TRANSFORMS.register_module()
+class PackWithStrongView(BaseTransform):  # type: ignore[misc]
+    """Packs an image as usual, and its strong view as another tensor.
+
+    Args:
+        pack: the transform that packs.
+    """
+
+    def __init__(self, pack: dict[str, Any]) -> None:
+        self.pack = TRANSFORMS.build(pack)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return inputs (3, h, w), data_samples, and strong (3, h, w)."""
+        strong = torch.from_numpy(results.pop("strong").copy()).permute(2, 0, 1).contiguous()
+        packed: dict[str, Any] = self.pack(results)
+        return packed | {"strong": strong}
+
+
+@MODELS.register_module()
+class ConsistencyModel(BaseModel):  # type: ignore[misc]
+    """A classifier or a segmentation model that learns from gold and from its own predictions.
+
+    Args:
+        model: the config of the model.
+        gold: the number of gold images in a batch; they come first.
+        threshold: the lowest confidence of a label; None with `adaptive`.
+        adaptive: whether thresholds follow the confidence of the model.
+        perturbed: whether the weak view with dropped feature maps learns the labels, too.
+    """
+
+    def __init__(
+        self,
+        model: dict[str, Any],
+        gold: int,
+        threshold: float | None,
+        adaptive: bool,
+        perturbed: bool,
+    ) -> None:
+        super().__init__()
+        self.model = MODELS.build(model)
+        self.gold, self.threshold = gold, threshold
+        self.adaptive, self.perturbed = adaptive, perturbed
+        self.segments = hasattr(self.model, "decode_head")
+        classes = (
+            self.model.decode_head.num_classes if self.segments else self.model.head.num_classes
+        )
+        self.register_buffer("confidence", torch.tensor(1 / classes))
+        self.register_buffer("shares", torch.full((classes,), 1 / classes))
+
+    def forward(self, *arguments: Any, **options: Any) -> Any:
+        """Run the model itself."""
+        return self.model(*arguments, **options)
+
+    def train_step(self, data: dict[str, Any], optim_wrapper: Any) -> dict[str, Tensor]:
+        """Take one step, and return the losses."""
+        with optim_wrapper.optim_context(self):
+            total, logged = self.parse_losses(self._losses(data))
+        optim_wrapper.update_params(total)
+        return logged
+
+    def _losses(self, data: dict[str, Any]) -> dict[str, Tensor]:
+        """Return the losses of a batch: of gold's labels, and of the model's own."""
+        prepare, gold = self.model.data_preprocessor, self.gold
+        samples = data["data_samples"]
+        weak = prepare({"inputs": data["inputs"], "data_samples": samples}, True)
+        strong = prepare({"inputs": data["strong"], "data_samples": copy.deepcopy(samples)}, True)
+        weak_pool = weak["inputs"][gold:]
+        labels, is_used = self._labels(weak_pool)
+        views = [weak["inputs"][:gold], strong["inputs"][gold:]]
+        features = self.model.extract_feat(
+            torch.cat([*views, weak_pool] if self.perturbed else views)
+        )
+        losses = self._gold_losses(_part(features, 0, gold), weak["data_samples"][:gold])
+        pool = len(weak_pool)
+        loss = self._pool_loss(_part(features, gold, gold + pool), labels, is_used)
+        if self.perturbed:
+            dropped = [functional.dropout2d(one, 0.5) for one in _part(features, gold + pool, None)]
+            loss = (loss + self._pool_loss(dropped, labels, is_used)) / 2
+        return losses | {"loss_pool": loss}
+
+    def _gold_losses(self, features: list[Tensor], samples: list[Any]) -> dict[str, Tensor]:
+        if not self.segments:
+            return dict(self.model.head.loss(tuple(features), samples))
+        head = self.model.decode_head
+        losses = head.loss(features, samples, self.model.train_cfg)
+        return {name: value for name, value in losses.items() if name.startswith("loss")}
+
+    def _logits(self, features: list[Tensor]) -> Tensor:
+        """Return (n, c) logits of images, or (n, c, h, w) of pixels."""
+        head = self.model.decode_head if self.segments else self.model.head
+        logits: Tensor = head(features if self.segments else tuple(features))
+        return logits
+
+    @torch.no_grad()
+    def _labels(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the predicted class of each image or pixel, and whether it is used."""
+        self.model.eval()
+        logits = self._logits(list(self.model.extract_feat(images)))
+        self.model.train()
+        values, labels = logits.softmax(1).max(1)
+        if not self.adaptive:
+            return labels, values >= self.threshold
+        keep = _ADAPTIVE_MOMENTUM
+        self.confidence.mul_(keep).add_((1 - keep) * values.mean())
+        self.shares.mul_(keep).add_((1 - keep) * logits.softmax(1).mean(0))
+        thresholds = self.confidence * self.shares / self.shares.max()
+        return labels, values >= thresholds[labels]
+
+    def _pool_loss(self, features: list[Tensor], labels: Tensor, is_used: Tensor) -> Tensor:
+        """Return the mean over all images or pixels; those that are not used count as 0."""
+        losses = functional.cross_entropy(self._logits(features), labels, reduction="none")
+        return (losses * is_used).mean()
+
+
+def _part(features: Any, start: int, end: int | None) -> list[Tensor]:
+    """Return the features of some images of a batch."""
+    return [one[start:end] for one in features]
+
+
+def train_consistency(
+    method: str, prepared: Path, first: Path, output: Path, params: Params
+) -> None:
+    """Train on gold and the pool together, and write the model folder.
+
+    Args:
+        method: a key of METHODS.
+        prepared: the folder of prepared data.
+        first: the model folder of the model that the training starts from.
+        output: the folder to write.
+        params: all parameters, of the task classification or semantic.
+    """
+    options = METHODS[method]
+    inputs = [method, options, params.model_dump(mode="json")]
+    scratch = scratch_folder(method, inputs, [prepared / "gold", first / WEIGHTS])
+    config = _build_config(options, prepared, scratch, params)
+    initial = scratch / "initial.pth"
+    weights = {_PREFIX + name: value for name, value in load_weights(first / WEIGHTS).items()}
+    save_weights(initial, weights)
+    train_online(config, scratch, first, initial, output, _PREFIX)
+
+
+def _build_config(options: dict[str, Any], prepared: Path, scratch: Path, params: Params) -> Config:
+    """Return the config of a training on gold and the pool."""
+    sources = TrainingData(prepared / "gold", None)
+    gold = SplitFolder(sources.gold).read()
+    weights = InitialWeights.from_params(resolve_champion(params, gold.categories, None))
+    config = build_config(sources, gold.categories, scratch, params, weights)
+    half = params.train.batch_size // 2
+    model = {"type": ConsistencyModel.__name__, "model": config.model, "gold": half}
+    config.model = model | options
+    pool = scratch / "pool"
+    _write_with_any_labels(prepared / "pool", pool)
+    strong = build_augmentations(
+        params.train.silver_augmentations, single_value(params.model.image_size)
+    )
+    config.train_dataloader.dataset.datasets = [
+        _two_views(folder, gold.categories, params, transforms)
+        for folder, transforms in ((sources.gold, []), (pool, strong))
+    ]
+    config.train_dataloader.sampler = {
+        "type": "GoldSilverSampler",
+        "batch_size": 2 * half,
+        "mixed_batches": params.train.iterations,
+        "source_ratio": [half, half],
+        "seed": params.seed,
+    }
+    config.train_dataloader.collate_fn = {"type": "pseudo_collate"}
+    return config
+
+
+def _two_views(
+    folder: Path, categories: Sequence[Category], params: Params, strong: Pipeline
+) -> dict[str, Any]:
+    """Return the config of a data set whose images have a weak and a strong view."""
+    data = task_data(params.task)
+    *before, pack = data.pipeline(params, params.train.augmentations)
+    view = {"type": StrongView.__name__, "transforms": strong}
+    packed = {"type": PackWithStrongView.__name__, "pack": pack}
+    images = params.data.root / IMAGES
+    return data.dataset(folder, images, categories, [*before, view, packed])
+
+
+def _write_with_any_labels(pool: Path, output: Path) -> None:
+    """Write the pool with a label for each image, as data sets require; nobody reads them."""
+    if output.exists():
+        return
+    dataset = SplitFolder(pool).read()
+    images, first = dataset.images, dataset.categories[0].id
+    ones = np.ones(len(images), np.float32)
+    labels = Annotations.of_classes(images.ids, first * ones.astype(np.int32), ones, ones, 1)
+    with written_aside(output) as aside:
+        SplitFolder(aside).write(replace(dataset, annotations=labels))
+        for image_id, *size in zip(images.ids, images.heights, images.widths, strict=True):
+            write_map(map_path(aside, image_id), np.full(size, UNLABELLED, np.uint8))
