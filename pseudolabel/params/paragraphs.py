@@ -42,8 +42,7 @@ The champion is still the best model of all rounds; rounds/1/model is the studen
 """,
     "prepare": """\
 `val_share` applies if the raw data has no val. `tuning_share` is set aside to choose thresholds and
-weights (`evaluate.select`), and is never part of the reported scores; 0 works only with fixed
-thresholds.
+weights, and is never part of the reported scores; 0 works only with fixed thresholds.
 
 With `folds`, gold is cut into folds and fold number `fold` is held out. It becomes val, unless the
 raw data has a val of its own.
@@ -81,8 +80,8 @@ in float32, even with `mixed_precision`. A training that was stopped continues f
 checkpoint.
 
 `snapshots` are weights at equal distances in the training: 2 keeps those at one third and at two
-thirds. They are averaged like the last weights. `pseudo_label.stability: checkpoints` and
-`evaluate.select: best` need them. Each snapshot is as large as the model.
+thirds, averaged like the last weights. `pseudo_label.stability: checkpoints` and
+`evaluate.select: best` need them.
 
 ### Optimizers
 
@@ -144,9 +143,8 @@ masks, the best one stays. Every model, scale and mirrored image takes its own t
 
 `stability` compares each prediction with a second one, and stores how well they agree:
 
-- `checkpoints`: predictions of the teacher earlier in its training (ST++, Yang et al. 2022). This
-  takes 1 + `train.snapshots` times as long. If `evaluate.select` chose a snapshot as the teacher,
-  it is compared with all other weights of its training, later ones included.
+- `checkpoints`: predictions of the teacher earlier in its training (ST++, Yang et al. 2022), and
+  later if the teacher is a snapshot. This takes 1 + `train.snapshots` times as long.
 - `flip`: the prediction of the mirrored image. This takes twice as long.
 
 `shard_images` must be a multiple of `batch_size`. If labelling is stopped, at most one shard is
@@ -174,9 +172,7 @@ For example: `dvc exp run -S filter.auto.aim=precision -S filter.auto.at=0.8`.
 `auto` uses only the images of tuning. No model is trained on them, and no score is reported for
 them. The threshold of a class with n labels there, fewer than 20, is a mean of its own, with weight
 n/20, and that of all classes together. rounds/k/silver/thresholds.csv has the curves. report.json
-has the chosen thresholds and their quality, and `dvc plots show` draws both. With
-`evaluate.select: best`, tuning has also chosen the teacher's weights, so the quality that is
-measured there is a little too good.
+has the chosen thresholds and their quality, and `dvc plots show` draws both.
 
 `calibrate` scales scores by the temperature that makes them most likely on tuning (Guo et
 al. 2017). It comes before all other filters.
@@ -223,18 +219,11 @@ The stage merge has no parameters: gold always wins, and silver lies on pool ima
 `measure` decides which model is the champion, by val; intervals of gains use it, too. Semantic uses
 the mean IoU, and classification uses top1.
 
-`select` says which weights of a training become its model:
-
-- `last`: those at its end.
-- `best`: of those at its end and its `train.snapshots`, the ones with the best score on the split
-  tuning. Of equal ones, the later ones. This predicts tuning 1 + `train.snapshots` times.
-
-The score is `measure`, or the main metric of the task. Everything that follows uses the chosen
-weights: the scores on val and test, the champion, the labels of the next round, its initial
-weights, and export. Val has no part in the choice. If tuning has no images
-(`prepare.tuning_share: 0`), val chooses; a line and the table of rounds say so, because scores on
-val are then too good. `final` takes the iteration that the last round chose. `tune` always uses the
-last weights of its trials.
+`select: best` takes, of the last weights of a training and its `train.snapshots`, those with the
+best score on tuning; of equal ones, the later ones. The score is `measure`, or the main metric.
+Everything that follows uses these weights. Val has no part in the choice. Only if tuning has no
+images (`prepare.tuning_share: 0`), val chooses; a line and the table of rounds say so, because
+scores on val are then too good. `final` takes the iteration that the last round chose.
 
 `nms_iou`, `flip` and `scales` work as in `pseudo_label`. For example, `[0.5, 0.75, 1.0, 1.25]` with
 a model of 512 pixels predicts at 256, 384, 512 and 640 pixels.
