@@ -21,6 +21,8 @@ _KEPT_FOR_ANOTHER_TASK = ("data", "prepare", "seed")
 """Sections of params.yaml that fit every task."""
 _KINDS = {list: "list", str: "text", int: "number", float: "number"}
 _MOST_BYTES, _MOST_VALUES, _MOST_LEVELS = 1_000_000, 100_000, 20
+_MOST_BITS = 1000
+"""Of a whole number. Python cannot print one of thousands of digits, which hexadecimals can be."""
 
 
 def load_params(path: Path = Path("params.yaml"), task: str | None = None) -> Params:
@@ -139,7 +141,7 @@ def _decode(content: bytes, path: Path) -> str:
 
 
 def _refuse_huge(values: Any, path: Path) -> None:
-    """Raise if values are too many, or nested too deep; aliases count as often as they are used."""
+    """Raise if values are too many, too long, or nested too deep; aliases count at each use."""
     level, count = [values], 0
     for _ in range(_MOST_LEVELS):
         deeper = []
@@ -148,6 +150,8 @@ def _refuse_huge(values: Any, path: Path) -> None:
             count += len(children)
             if count > _MOST_VALUES:
                 raise ParamsError(f"{path}: expected at most {_MOST_VALUES:,} values, found more")
+            if any(type(child) is int and child.bit_length() > _MOST_BITS for child in children):
+                raise ParamsError(f"{path}: expected numbers of at most {_MOST_BITS:,} bits")
             deeper += [child for child in children if isinstance(child, dict | list | set)]
         level = deeper
     if level:
