@@ -10,6 +10,7 @@ from pseudolabel.core.errors import ModelError, PseudolabelError
 from pseudolabel.models.checkpoints import save_weights
 from pseudolabel.training.loss_check import check_loss
 from pseudolabel.training.train import train
+from tests.processes import start_stage, write_project
 
 ENORMOUS = {"learning_rate": 1000, "warmup_iterations": 0, "gradient_clip": None}
 ENORMOUS |= {"ema_momentum": None, "optimizer": {"type": "SGD", "weight_decay": 1e9}}
@@ -44,6 +45,38 @@ def test_no_file_is_written_for_weights_of_no_numbers(tmp_path, value):
     with pytest.raises(ModelError, match="in 'b'"):
         save_weights(tmp_path / "w.pth", {"a": torch.ones(1), "b": torch.tensor([1.0, value])})
     assert not (tmp_path / "w.pth").exists()
+
+
+NAN_IN_PROCESS_1 = """
+import os
+
+if os.environ.get("LOCAL_RANK") == "1":
+    from mmengine.model import BaseModel
+
+    whole = BaseModel.parse_losses
+
+    def parse_losses(self, losses):
+        loss, log = whole(self, losses)
+        return loss, log | {"loss": log["loss"] * float("nan")}
+
+    BaseModel.parse_losses = parse_losses
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("any_task", ["classification"], indirect=True)
+def test_a_loss_of_one_process_stops_all_with_one_plain_line(any_task, tmp_path):
+    launcher = {"processes": 2, "machines": 1, "machine_rank": 0, "rendezvous": "localhost:0"}
+    changes = {"launcher": launcher, "batch_size": 4}
+    write_project(any_task.root, any_task.prepared, tmp_path, any_task.task, train=changes)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(NAN_IN_PROCESS_1)
+    process = start_stage(tmp_path, "train", 0, site=tmp_path / "site")
+    lines = process.communicate(timeout=300)[1].decode().strip().splitlines()
+    assert process.returncode == 1
+    assert lines[-1].startswith("error: train: iteration 1: expected a finite loss, found nan. ")
+    assert not [line for line in lines if "Traceback" in line]
+    assert not (tmp_path / "rounds/0/model").exists()
 
 
 def runner():
