@@ -7,12 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from pseudolabel.core.files import hash_file
+from pseudolabel.audit.report import write_audit
+from pseudolabel.cli.augmentations_page import write_augmentations_page
+from pseudolabel.core.files import hash_file, read_json
 from pseudolabel.evaluation.evaluate import score_model
 from pseudolabel.formats.image_files import ChangedImageError, read_unchanged
+from pseudolabel.formats.shards import shard_path, write_shard
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.predictions.pseudo_label import label_pool
+from pseudolabel.splits.report import write_report
 from pseudolabel.training.train import train
+from tests.builders import predictions
 from tests.processes import start_stage, write_project
 
 TASKS = ["detection", "instance", "semantic", "classification"]
@@ -67,6 +72,28 @@ def test_no_score_is_measured_on_a_changed_image(any_task, tmp_path):
     changed, message = overwritten(any_task, tmp_path, "val")
     with pytest.raises(ChangedImageError, match=re.escape(message)):
         score_model(any_task.model, any_task.prepared, changed.params())
+
+
+@pytest.mark.parametrize("any_task", ["detection"], indirect=True)
+def test_no_page_shows_a_changed_image(any_task, tmp_path):
+    changed, message = overwritten(any_task, tmp_path, "gold")
+    gold = SplitFolder(any_task.prepared / "gold").read()
+    report = read_json(any_task.prepared / "report.json")
+    (tmp_path / "report").mkdir()
+    with pytest.raises(ChangedImageError, match=re.escape(message)):
+        write_report(tmp_path / "report", changed.root / "images", {"gold": gold}, report)
+    with pytest.raises(ChangedImageError, match=re.escape(message)):
+        write_augmentations_page(
+            any_task.prepared, tmp_path / "page.html", changed.params(), len(gold.images), 1
+        )
+    # A confident prediction in a corner without a label: the first image is a suspect.
+    rows = predictions([(int(gold.images.ids[0]), gold.categories[0].id, (0, 0, 3, 3), 0.99)])
+    SplitFolder(tmp_path / "cross_fit" / "gold").write(gold)
+    write_shard(shard_path(tmp_path / "cross_fit", 0), rows)
+    with pytest.raises(ChangedImageError, match=re.escape(message)):
+        write_audit(
+            tmp_path / "cross_fit", changed.root / "images", tmp_path / "audit", "detection"
+        )
 
 
 @pytest.mark.slow
