@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 MOST_YAML_BYTES = 1_000_000
 _MOST_VALUES, _MOST_LEVELS, _MOST_BITS = 100_000, 20, 1000
 """Python cannot print whole numbers of thousands of digits, which hexadecimals can be."""
+
+_MOST_OPEN = 500
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+
+def has_many_open_brackets(text: str) -> bool:
+    """Return whether a text opens more brackets than any sound YAML.
+
+    The time that the YAML packages take grows with the square of their number.
+    """
+    steps = (_STEPS[character] for character in text if character in _STEPS)
+    return max(accumulate(steps), default=0) > _MOST_OPEN
 
 
 def describe_excess(values: Any) -> str | None:

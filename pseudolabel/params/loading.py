@@ -11,7 +11,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pseudolabel.core.errors import ParamsError, counted, short_repr
-from pseudolabel.core.nested_values import MOST_YAML_BYTES, describe_excess
+from pseudolabel.core.nested_values import (
+    MOST_YAML_BYTES,
+    describe_excess,
+    has_many_open_brackets,
+)
 from pseudolabel.params.common import Params
 from pseudolabel.params.faults import MOST_FAULTS, find_faults, printable
 from pseudolabel.params.keys import PARAMS_BY_TASK, closest_task
@@ -108,6 +112,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
             f"{path}: expected at most {MOST_YAML_BYTES:,} bytes, found {len(content):,}"
         )
     text = _decode(content, path)
+    if has_many_open_brackets(text):
+        raise ParamsError(f"{path}: not valid YAML: too many levels")
     try:
         values = YAML(typ="safe").load(text)
     except MarkedYAMLError as error:

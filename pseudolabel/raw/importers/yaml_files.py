@@ -7,7 +7,11 @@ from typing import Any
 
 import yaml
 
-from pseudolabel.core.nested_values import MOST_YAML_BYTES, describe_excess
+from pseudolabel.core.nested_values import (
+    MOST_YAML_BYTES,
+    describe_excess,
+    has_many_open_brackets,
+)
 from pseudolabel.core.regular_files import read_utf8
 
 
@@ -21,6 +25,8 @@ def read_yaml(path: Path) -> Any:
     text = read_utf8(path)
     if len(text) > MOST_YAML_BYTES:
         raise ValueError(f"{len(text):,} characters; at most {MOST_YAML_BYTES:,} can be read")
+    if has_many_open_brackets(text):
+        raise ValueError("too many levels")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
