@@ -97,7 +97,7 @@ def draw_picture(rounds: tuple[int, int], output: Path) -> None:
     shares = [one.found.mean() if len(one.found) else 0.0 for one in silver[rounds[0]]]
     rows = [row for row in np.argsort(images.file_names, kind="stable") if both[row]]
     row = sorted(rows, key=lambda row: shares[row])[len(rows) // 2]
-    pixels = read_rgb(params.data.root / "images" / images.file_names[row])
+    pixels = read_rgb(params.data.root / "images" / images.file_names[row], images.hashes[row])
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     panels = figure.subplots(1, 3)
     title = f"true labels (not used): {len(true[row])}"

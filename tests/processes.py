@@ -19,12 +19,19 @@ def write_project(root, prepared, folder, task="detection", **changes):
     (folder / "data" / "prepared").symlink_to(prepared)
 
 
-def start_stage(folder, stage, *arguments):
-    """Start a stage of a project, in a new process group."""
+def start_stage(folder, stage, *arguments, site=ROOT):
+    """Start a stage of a project, in a new process group.
+
+    Args:
+        folder: the project.
+        stage: the name of the stage.
+        arguments: its arguments.
+        site: a folder whose sitecustomize.py every Python process of the stage runs first.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", f"stages.{stage}", *map(str, arguments)],
         cwd=folder,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        env=dict(os.environ, PYTHONPATH=f"{site}{os.pathsep}{ROOT}"),
         stderr=subprocess.PIPE,
         start_new_session=True,
     )

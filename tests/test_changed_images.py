@@ -1,5 +1,6 @@
 """Images that change after prepare: no stage trains, labels or scores on them."""
 
+import errno
 import os
 import re
 import shutil
@@ -7,12 +8,19 @@ from dataclasses import replace
 
 import pytest
 
-from pseudolabel.core.files import hash_file
+from pseudolabel.audit.report import write_audit
+from pseudolabel.cli.augmentations_page import write_augmentations_page
+from pseudolabel.core.errors import plain_errors
+from pseudolabel.core.files import hash_file, read_json
 from pseudolabel.evaluation.evaluate import score_model
 from pseudolabel.formats.image_files import ChangedImageError, read_unchanged
+from pseudolabel.formats.shards import shard_path, write_shard
 from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.models import transforms
 from pseudolabel.predictions.pseudo_label import label_pool
+from pseudolabel.splits.report import write_report
 from pseudolabel.training.train import train
+from tests.builders import predictions
 from tests.processes import start_stage, write_project
 
 TASKS = ["detection", "instance", "semantic", "classification"]
@@ -67,6 +75,70 @@ def test_no_score_is_measured_on_a_changed_image(any_task, tmp_path):
     changed, message = overwritten(any_task, tmp_path, "val")
     with pytest.raises(ChangedImageError, match=re.escape(message)):
         score_model(any_task.model, any_task.prepared, changed.params())
+
+
+@pytest.mark.parametrize("any_task", ["detection"], indirect=True)
+def test_no_page_shows_a_changed_image(any_task, tmp_path):
+    changed, message = overwritten(any_task, tmp_path, "gold")
+    gold = SplitFolder(any_task.prepared / "gold").read()
+    report = read_json(any_task.prepared / "report.json")
+    (tmp_path / "report").mkdir()
+    with pytest.raises(ChangedImageError, match=re.escape(message)):
+        write_report(tmp_path / "report", changed.root / "images", {"gold": gold}, report)
+    with pytest.raises(ChangedImageError, match=re.escape(message)):
+        write_augmentations_page(
+            any_task.prepared, tmp_path / "page.html", changed.params(), len(gold.images), 1
+        )
+    # A confident prediction in a corner without a label: the first image is a suspect.
+    rows = predictions([(int(gold.images.ids[0]), gold.categories[0].id, (0, 0, 3, 3), 0.99)])
+    SplitFolder(tmp_path / "cross_fit" / "gold").write(gold)
+    write_shard(shard_path(tmp_path / "cross_fit", 0), rows)
+    with pytest.raises(ChangedImageError, match=re.escape(message)):
+        write_audit(
+            tmp_path / "cross_fit", changed.root / "images", tmp_path / "audit", "detection"
+        )
+
+
+def without_an_image(task, folder):
+    """A copy of a task without the first image of gold, and what is said of it."""
+    copied = replace(task, root=folder / "changed")
+    shutil.copytree(task.root, copied.root)
+    name = str(SplitFolder(task.prepared / "gold").read().images.file_names[0])
+    image = copied.root / "images" / name
+    image.unlink()
+    return copied, (
+        f"{image}: expected the image that `prepare` read, found No such file or directory: "
+        "restore the file, or run `dvc repro` to prepare again"
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("any_task", ["classification"], indirect=True)
+def test_training_stops_with_a_plain_line_at_an_image_that_is_gone(any_task, tmp_path, workers):
+    changed, message = without_an_image(any_task, tmp_path)
+    params = changed.params(data={"root": str(changed.root), "workers": workers})
+    with pytest.raises(SystemExit) as caught, plain_errors():
+        train(any_task.prepared, any_task.prepared, tmp_path / "model", params)
+    assert caught.value.code == f"error: {message}"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("any_task", ["classification"], indirect=True)
+def test_a_broken_disk_is_no_unreadable_image(any_task, tmp_path, monkeypatch, workers):
+    def fail(path, _):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(transforms, "read_unchanged", fail)
+    params = any_task.params(data={"root": str(any_task.root), "workers": workers})
+    for work in (
+        lambda: label_pool(any_task.prepared, any_task.model, tmp_path / "out", 1, params),
+        lambda: train(any_task.prepared, any_task.prepared, tmp_path / "model", params),
+    ):
+        with pytest.raises(SystemExit) as caught, plain_errors():
+            work()
+        assert re.fullmatch(
+            r"error: \S+\.png: Input/output error: check the disk [^\n]*", caught.value.code
+        )
 
 
 @pytest.mark.slow

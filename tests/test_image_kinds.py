@@ -61,7 +61,7 @@ def test_all_stages_load_the_same_upright_picture(folder, name):
     (labelled,), unreadable = label(folder, [name])
     assert unreadable == []
     assert np.array_equal(labelled, trained)
-    assert np.array_equal(read_rgb(folder / name), trained[..., ::-1])
+    assert np.array_equal(read_rgb(folder / name, fact.digest), trained[..., ::-1])
     expected = upright().astype(float)
     if np.ptp(trained, axis=2).max() == 0:
         expected = np.repeat(expected @ [[0.299], [0.587], [0.114]], 3, axis=2)

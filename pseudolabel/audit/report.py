@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,9 @@ def write_audit(predictions: Path, images: Path, output: Path, task: str) -> Non
         images: the image folder of the raw root.
         output: the folder to write.
         task: decides how suspects are found.
+
+    Raises:
+        ChangedImageError: an image is no longer the one that `prepare` read.
     """
     gold = SplitFolder(predictions / "gold").read()
     suspects = SUSPECTS[task](gold, predictions)
@@ -51,7 +54,8 @@ def write_audit(predictions: Path, images: Path, output: Path, task: str) -> Non
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
         _write_table(aside / _TABLE, suspects)
-        parts = [paragraph(explanation), *_pictures(images, suspects)]
+        hashes = dict(zip(gold.images.file_names, gold.images.hashes, strict=True))
+        parts = [paragraph(explanation), *_pictures(images, suspects, hashes)]
         write_page(aside / _PAGE, "Suspects in gold", parts)
     print(f"{len(suspects)} suspects in gold: {output / _PAGE}")
 
@@ -68,7 +72,7 @@ def _write_table(path: Path, suspects: list[Suspect]) -> None:
             writer.writerow(cells)
 
 
-def _pictures(images: Path, suspects: list[Suspect]) -> Iterator[str]:
+def _pictures(images: Path, suspects: list[Suspect], hashes: Mapping[str, str]) -> Iterator[str]:
     """Yield a heading and the first suspects of each kind, as HTML."""
     for kind in (WRONG_CLASS, MISPLACED, MISSED):
         of_kind = [suspect for suspect in suspects if suspect.kind == kind]
@@ -76,7 +80,7 @@ def _pictures(images: Path, suspects: list[Suspect]) -> Iterator[str]:
             continue
         yield heading(f"{kind}: {len(of_kind):,}")
         for suspect in tqdm(of_kind[:_SHOWN], desc=f"drawing {kind}", mininterval=2):
-            yield figure(_suspect_picture(images, suspect), _caption(suspect))
+            yield figure(_suspect_picture(images, suspect, hashes[suspect.file]), _caption(suspect))
 
 
 def _caption(suspect: Suspect) -> str:
@@ -87,9 +91,9 @@ def _caption(suspect: Suspect) -> str:
     return f"{suspect.kind} ({suspect.quality:.2f}): {classes}; {suspect.file}{annotation}"
 
 
-def _suspect_picture(images: Path, suspect: Suspect) -> bytes:
+def _suspect_picture(images: Path, suspect: Suspect, digest: str) -> bytes:
     """Return the region of a suspect as JPEG: the gold box red, the suggested box green."""
-    pixels = read_rgb(images / suspect.file)
+    pixels = read_rgb(images / suspect.file, digest)
     boxes, colours = [], []
     for box, colour in (
         (suspect.box_xyxy, _LABEL_COLOUR),

@@ -43,6 +43,10 @@ class BusyError(PseudolabelError):
     """Another process does the same work at this moment."""
 
 
+class MachineError(PseudolabelError):
+    """The machine has failed to read a file that it has."""
+
+
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Characters that may be in names, but must not be printed to a terminal."""
 

@@ -22,6 +22,9 @@ _WORKERS = {
     "DataLoader worker (pid": "a loader worker has died, often for lack of memory or of /dev/shm",
 }
 """What torch says about its loader workers, and what it means."""
+_NO_WORKERS = "data.workers: 0 reads images without workers"
+_SHARED_FILE = "</torch_"
+"""In what torch says if a loader worker cannot write its batch into shared memory."""
 
 
 def describe_machine_fault(error: BaseException) -> str | None:
@@ -33,9 +36,11 @@ def describe_machine_fault(error: BaseException) -> str | None:
             return f"{where}{os.strerror(cause.errno)}: {_ADVICE[cause.errno]}"
         if isinstance(cause, MemoryError) or _is_about_memory(cause):
             return f"the memory is full: {_SMALLER}"
+        if isinstance(cause, RuntimeError) and _SHARED_FILE in str(cause):
+            return f"the shared memory is full: {_NO_WORKERS}, or give a container more of it"
         for words, meaning in _WORKERS.items():
             if isinstance(cause, RuntimeError) and str(cause).startswith(words):
-                return f"{meaning}: data.workers: 0 reads images without workers"
+                return f"{meaning}: {_NO_WORKERS}"
         cause = cause.__cause__ or cause.__context__
     return None
 

@@ -6,9 +6,12 @@ import errno
 import stat
 from pathlib import Path
 
+MOST_BYTES = 4_000_000_000
+"""Of a file that is read whole. Its content needs several times as much memory."""
 
-class SpecialFileError(OSError):
-    """A path is a pipe, a socket or a device."""
+
+class UnsuitableFileError(OSError):
+    """A path is a pipe, a socket or a device, or a file is too large."""
 
     def __str__(self) -> str:
         """Return the reason without a number."""
@@ -19,12 +22,15 @@ def read_content(path: Path) -> bytes:
     """Return the content of a regular file.
 
     Raises:
-        SpecialFileError: the path is a pipe, a socket or a device.
+        UnsuitableFileError: the path is a pipe, a socket or a device, or the file is too large.
         OSError: the file cannot be read.
     """
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise SpecialFileError(errno.EINVAL, "a pipe, a socket or a device")
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise UnsuitableFileError(errno.EINVAL, "a pipe, a socket or a device")
+    if status.st_size > MOST_BYTES:
+        found = f"{status.st_size:,} bytes; more than {MOST_BYTES:,} cannot be read"
+        raise UnsuitableFileError(errno.EFBIG, found)
     return path.read_bytes()
 
 

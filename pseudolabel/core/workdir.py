@@ -163,13 +163,16 @@ def _describe_result(folder: Path) -> dict[str, Any]:
 
 def _link_tree(source: Path, target: Path) -> None:
     """Link or copy a file, or a folder with all its files."""
-    if source.is_dir():
-        shutil.copytree(source, target, copy_function=_link_or_copy)
-    else:
-        _link_or_copy(str(source), str(target))
+    if not source.is_dir():
+        _link_or_copy(source, target)
+        return
+    # Not shutil.copytree: it goes on after a full disk, and tells of it in an error of its own.
+    target.mkdir()
+    for path in source.iterdir():
+        _link_tree(path, target / path.name)
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     """Link a file, which costs no space; copy it where a link is not possible."""
     try:
         os.link(source, target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -147,6 +147,19 @@ def read_table(path: Path, schema: pa.Schema | None) -> pa.Table:
         raise DataError([Fault(str(path), "", "a shard of predictions", reason)]) from error
 
 
+def _require(table: pa.Table, path: Path, **checks: Callable[[pa.DataType], bool]) -> None:
+    """Raise unless a table has columns of these types.
+
+    Raises:
+        DataError: the file is no shard of this project.
+    """
+    for name, check in checks.items():
+        # By its index: the names of other columns may be damaged.
+        index = table.schema.get_field_index(name)
+        if index < 0 or not check(table.schema.field(index).type):
+            raise DataError([Fault(str(path), "", f"a shard with the column {name}", "another")])
+
+
 def write_probabilities(path: Path, found: Probabilities, unreadable: Sequence[str] = ()) -> None:
     """Write a classifier's probabilities as one shard: one row per image, with all classes."""
     flat = pa.array(found.values.ravel())
@@ -162,6 +175,7 @@ def read_probabilities(path: Path) -> Probabilities:
         DataError: the file is no shard of this project.
     """
     table = read_table(path, None)
+    _require(table, path, image_id=pa.types.is_integer, probabilities=pa.types.is_fixed_size_list)
     column = table.column("probabilities").combine_chunks()
     values = column.flatten().to_numpy().reshape(len(column), column.type.list_size)
     return Probabilities(table.column("image_id").to_numpy(), values)
@@ -193,6 +207,8 @@ def read_stabilities(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float3
     """
     paths = [path for path in map(_stability_path, shard_paths(folder)) if path.is_file()]
     tables = [read_table(path, None) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        _require(table, path, image_id=pa.types.is_integer, stability=pa.types.is_floating)
     ids = [np.empty(0, np.int64), *(table.column("image_id").to_numpy() for table in tables)]
     values = [np.empty(0, np.float32), *(table.column("stability").to_numpy() for table in tables)]
     return np.concatenate(ids), np.concatenate(values)

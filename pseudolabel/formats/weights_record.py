@@ -6,6 +6,7 @@ A file of weights is a zip archive; the record is one more member of it, which t
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ def read_record(path: Path) -> dict[str, Any] | None:
             content = archive.read(member)
     except zipfile.BadZipFile:
         return None
+    except (UnicodeDecodeError, RuntimeError, EOFError, zlib.error) as error:
+        # Damaged names, and members that are encrypted or of another version, by their bytes.
+        raise DataError([_fault(path, "a damaged file")]) from error
     return parse_record(content, path)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
+from pseudolabel.core.errors import MachineError
+from pseudolabel.core.machine_faults import describe_machine_fault
 from pseudolabel.formats.image_decoder import decode_image
 from pseudolabel.formats.image_files import read_unchanged
 from pseudolabel.formats.image_header import UnreadableImageError
@@ -30,11 +32,20 @@ class DecodeImage(BaseTransform):  # type: ignore[misc]
 
         Raises:
             ChangedImageError: the file has another content hash.
-            UnreadableImageError: the file cannot be decoded; the message names it.
-            OSError: the file cannot be read.
+            UnreadableImageError: the file is gone, or cannot be decoded; the message names it.
+            MachineError: the machine has failed, such as its disk.
         """
         path = Path(results["img_path"])
-        content = read_unchanged(path, results.get("content_hash", ""))
+        try:
+            content = read_unchanged(path, results.get("content_hash", ""))
+        except OSError as error:
+            # Of other errors, torch's loader hands on nothing but a traceback.
+            if (fault := describe_machine_fault(error)) is not None:
+                raise MachineError(fault) from error
+            raise UnreadableImageError(
+                f"{path}: expected the image that `prepare` read, found {error.strerror}: "
+                "restore the file, or run `dvc repro` to prepare again"
+            ) from error
         try:
             pixels = decode_image(content)
         except UnreadableImageError as error:

@@ -14,6 +14,7 @@ from PIL import Image
 from pseudolabel.core import masks
 from pseudolabel.core.records import Annotations, Category
 from pseudolabel.formats.image_decoder import decode_image
+from pseudolabel.formats.image_files import read_unchanged
 from pseudolabel.formats.label_maps import UNLABELLED
 from pseudolabel.formats.split_folder import SplitFolder
 
@@ -26,14 +27,19 @@ def class_colour(index: int) -> str:
     return str(_PALETTE.by_idx(index).as_hex())
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
+def read_rgb(path: Path, digest: str) -> NDArray[np.uint8]:
     """Return an image file as (h, w, 3) uint8 RGB, as models see it.
 
+    Args:
+        path: the file.
+        digest: the hash of its content when its labels were read; empty if it is not known.
+
     Raises:
+        ChangedImageError: the file has another content by now.
         UnreadableImageError: the file cannot be decoded.
         OSError: the file cannot be read.
     """
-    return np.ascontiguousarray(decode_image(path.read_bytes())[..., ::-1])
+    return np.ascontiguousarray(decode_image(read_unchanged(path, digest))[..., ::-1])
 
 
 def draw_annotations(

@@ -21,6 +21,8 @@ from pseudolabel.params.types import (
     Rule,
 )
 
+_SMALLEST_ALPHA = 0.001
+
 Overlap = Annotated[
     OpenShare | None, Allowed("a number above 0 and below 1, or null for the model's own")
 ]
@@ -29,14 +31,21 @@ Overlap = Annotated[
 class ClassificationTrain(Train):
     """The training, the same in every round, so that rounds can be compared."""
 
-    mixup: Annotated[Number, Field(ge=0)]
+    mixup: Annotated[Number, Field(ge=0, le=1000)]
     """Alpha of MixUp, 0 for none."""
-    cutmix: Annotated[Number, Field(ge=0)]
+    cutmix: Annotated[Number, Field(ge=0, le=1000)]
     """Alpha of CutMix, 0 for none."""
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)]
     """Share of a label spread over all classes."""
     soft_labels: Flag
     """Whether students learn the teacher's probabilities."""
+
+    def broken_rules(self) -> Iterator[Rule]:
+        """Require alphas from which shares can be drawn: smaller ones give NaN."""
+        yield from super().broken_rules()
+        for key, alpha in (("mixup", self.mixup), ("cutmix", self.cutmix)):
+            if 0 < alpha < _SMALLEST_ALPHA:
+                yield Rule(key, f"0, or at least {_SMALLEST_ALPHA}", alpha)
 
 
 class ClassificationParams(Params):

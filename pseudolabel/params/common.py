@@ -16,12 +16,13 @@ from pseudolabel.params.train import Train
 from pseudolabel.params.tune import Tune
 from pseudolabel.params.types import (
     Allowed,
+    BatchSize,
     Count,
+    Factor,
     Flag,
     Number,
     OpenShare,
     Positive,
-    PositiveFloat,
     Rule,
     Section,
     Seed,
@@ -57,7 +58,7 @@ class Data(Section):
 
     root: Annotated[Path, Allowed("a folder")]
     """Folder of the raw data."""
-    workers: Count
+    workers: Annotated[WholeNumber, Field(ge=0, le=1024)]
     """Processes that read images."""
 
 
@@ -74,9 +75,9 @@ class Sample(Section):
     """Labelled images for the test."""
     pool: Positive
     """Images without labels."""
-    width: Annotated[WholeNumber, Field(ge=64)]
+    width: Annotated[WholeNumber, Field(ge=64, le=16_384)]
     """Width of the images, pixels."""
-    height: Annotated[WholeNumber, Field(ge=64)]
+    height: Annotated[WholeNumber, Field(ge=64, le=16_384)]
     """Height of the images, pixels."""
 
 
@@ -123,12 +124,12 @@ class Prepare(Section):
 class Predict(Section):
     """How models predict images."""
 
-    batch_size: Positive
+    batch_size: BatchSize
     """Images per forward pass."""
     scales: Annotated[
-        tuple[PositiveFloat, ...],
+        tuple[Factor, ...],
         Field(min_length=1),
-        Allowed("a list of numbers above 0"),
+        Allowed("a list of numbers from 0.01 to 100"),
     ]
     """Factors of the image size."""
     flip: Flag

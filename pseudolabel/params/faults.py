@@ -19,6 +19,9 @@ MOST_FAULTS = 100
 """Faults that are described; a file with more of them is no params.yaml."""
 _LONGEST = 120
 """Characters of a name or of a found value that a message shows."""
+_LARGEST = 2**31 - 1
+"""No number may be larger, except random seeds: the packages compute in 32 bits."""
+_SEEDS = ("seed", "sample.seed")
 
 
 def find_faults(values: Mapping[Any, Any], task: str) -> list[str]:
@@ -27,14 +30,16 @@ def find_faults(values: Mapping[Any, Any], task: str) -> list[str]:
     Rules between two sections are checked if these two sections have no faults of their own.
     """
     kind = PARAMS_BY_TASK[task]
-    endless = {name: _describe("a finite number", found) for name, found in _not_finite(values)}
+    unusable = {
+        name: _describe(expected, found) for name, expected, found in _unusable_numbers(values)
+    }
     try:
         kind.model_validate(values)
     except ValidationError as error:
         details = error.errors(include_url=False)[:MOST_FAULTS]
     else:
-        return [printable(f"{name}: {text}") for name, text in endless.items()]
-    lines = endless | dict(
+        return [printable(f"{name}: {text}") for name, text in unusable.items()]
+    lines = unusable | dict(
         line for detail in details for line in _lines_of(kind, values, detail, task)
     )
     faulty = {detail["loc"][0] for detail in details if detail["loc"]}
@@ -45,16 +50,18 @@ def find_faults(values: Mapping[Any, Any], task: str) -> list[str]:
     return [printable(f"{name}: {text}") for name, text in lines.items()]
 
 
-def _not_finite(values: Any, name: str = "") -> Iterator[tuple[str, float]]:
-    """Yield the name of each number that is infinite or not a number."""
+def _unusable_numbers(values: Any, name: str = "") -> Iterator[tuple[str, str, float]]:
+    """Yield each number that is not finite or too large: its name, what is expected, and it."""
     if isinstance(values, float) and not math.isfinite(values):
-        yield name, values
+        yield name, "a finite number", values
+    elif isinstance(values, int | float) and abs(values) > _LARGEST and name not in _SEEDS:
+        yield name, f"a number from -{_LARGEST} to {_LARGEST}", values
     elif isinstance(values, Mapping):
         for key, value in values.items():
-            yield from _not_finite(value, f"{name}.{key}" if name else str(key))
+            yield from _unusable_numbers(value, f"{name}.{key}" if name else str(key))
     elif isinstance(values, list | tuple):
         for index, value in enumerate(values):
-            yield from _not_finite(value, f"{name}[{index}]")
+            yield from _unusable_numbers(value, f"{name}[{index}]")
 
 
 def printable(line: str) -> str:

@@ -11,6 +11,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pseudolabel.core.errors import ParamsError, counted, short_repr
+from pseudolabel.core.nested_values import (
+    MOST_YAML_BYTES,
+    describe_excess,
+    has_many_open_brackets,
+)
 from pseudolabel.params.common import Params
 from pseudolabel.params.faults import MOST_FAULTS, find_faults, printable
 from pseudolabel.params.keys import PARAMS_BY_TASK, closest_task
@@ -20,7 +25,6 @@ __all__ = ["PARAMS_BY_TASK", "load_params", "read_yaml", "validate", "with_value
 _KEPT_FOR_ANOTHER_TASK = ("data", "prepare", "seed")
 """Sections of params.yaml that fit every task."""
 _KINDS = {list: "list", str: "text", int: "number", float: "number"}
-_MOST_BYTES, _MOST_VALUES, _MOST_LEVELS = 1_000_000, 100_000, 20
 
 
 def load_params(path: Path = Path("params.yaml"), task: str | None = None) -> Params:
@@ -103,9 +107,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = path.read_bytes()
     except OSError as error:
         raise ParamsError(f"{path}: expected a readable file, found {error.strerror}") from error
-    if len(content) > _MOST_BYTES:
-        raise ParamsError(f"{path}: expected at most {_MOST_BYTES:,} bytes, found {len(content):,}")
+    if len(content) > MOST_YAML_BYTES:
+        raise ParamsError(
+            f"{path}: expected at most {MOST_YAML_BYTES:,} bytes, found {len(content):,}"
+        )
     text = _decode(content, path)
+    if has_many_open_brackets(text):
+        raise ParamsError(f"{path}: not valid YAML: too many levels")
     try:
         values = YAML(typ="safe").load(text)
     except MarkedYAMLError as error:
@@ -120,7 +128,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         found = "nothing" if values is None else f"a {_KINDS.get(type(values), 'value')}"
         raise ParamsError(f"{path}: expected sections, found {found}")
-    _refuse_huge(values, path)
+    excess = describe_excess(values)
+    if excess is not None:
+        raise ParamsError(f"{path}: expected {excess}, found more")
     return values
 
 
@@ -136,22 +146,6 @@ def _decode(content: bytes, path: Path) -> str:
             f"{path}: line {line}: expected a text in UTF-8, found another encoding, such as "
             "Latin-1, or no text"
         ) from error
-
-
-def _refuse_huge(values: Any, path: Path) -> None:
-    """Raise if values are too many, or nested too deep; aliases count as often as they are used."""
-    level, count = [values], 0
-    for _ in range(_MOST_LEVELS):
-        deeper = []
-        for group in level:
-            children = group.values() if isinstance(group, dict) else group
-            count += len(children)
-            if count > _MOST_VALUES:
-                raise ParamsError(f"{path}: expected at most {_MOST_VALUES:,} values, found more")
-            deeper += [child for child in children if isinstance(child, dict | list | set)]
-        level = deeper
-    if level:
-        raise ParamsError(f"{path}: expected at most {_MOST_LEVELS} levels, found more")
 
 
 def _is_of_an_earlier_version(values: Mapping[Any, Any]) -> bool:

@@ -11,12 +11,16 @@ from pseudolabel.core.per_round import Ramp, gold_and_silver_per_step, value_in_
 from pseudolabel.core.project import LAST_ROUND
 from pseudolabel.params.types import (
     Allowed,
+    BatchSize,
     Count,
+    Factor,
     Flag,
+    LearningRate,
+    Norm,
     Number,
     OpenShare,
     Positive,
-    PositiveFloat,
+    Processes,
     Rule,
     Section,
     Share,
@@ -42,9 +46,9 @@ GoldShare = Annotated[
 class Launcher(Section):
     """The processes and machines that train together, as torchrun starts them."""
 
-    processes: Positive
+    processes: Processes
     """Processes per machine."""
-    machines: Positive
+    machines: Processes
     """Machines."""
     machine_rank: Count
     """Number of this machine, from 0."""
@@ -62,7 +66,7 @@ class Train(Section):
 
     iterations: Positive
     """Optimizer steps per round."""
-    batch_size: Positive
+    batch_size: BatchSize
     """Images per step, over all processes."""
     gold_share: GoldShare
     """Share of gold in each batch of a student."""
@@ -70,7 +74,7 @@ class Train(Section):
     """Last share of the steps, on gold alone."""
     oversample_threshold: OpenShare | None
     """Repeat images of classes rarer than this."""
-    learning_rate: PositiveFloat
+    learning_rate: LearningRate
     """Highest learning rate."""
     optimizer: Annotated[
         dict[str, Any], Field(min_length=1), Allowed("{type: name, ...} with arguments")
@@ -80,11 +84,11 @@ class Train(Section):
     """Steps in which the learning rate rises."""
     schedule: Literal["cosine", "polynomial", "linear", "one_cycle"]
     """How the learning rate falls."""
-    polynomial_power: PositiveFloat
+    polynomial_power: Factor
     """Power of `schedule: polynomial`."""
     final_learning_rate: Share
     """Share of the learning rate at the end."""
-    gradient_clip: PositiveFloat | None
+    gradient_clip: Norm | None
     """Largest gradient norm."""
     ema_momentum: OpenShare | None
     """Weight of a step in the averaged weights."""

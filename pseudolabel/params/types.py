@@ -19,8 +19,14 @@ Share = Annotated[Number, Field(ge=0, le=1)]
 OpenShare = Annotated[Number, Field(gt=0, lt=1)]
 PositiveShare = Annotated[Number, Field(gt=0, le=1)]
 PositiveFloat = Annotated[Number, Field(gt=0)]
+LearningRate = Annotated[Number, Field(ge=1e-12, le=1000)]
+"""Below, float32 cannot hold the change of a weight; above, a training cannot converge."""
+Factor = Annotated[Number, Field(ge=0.01, le=100)]
+Norm = Annotated[Number, Field(ge=1e-6, le=1e6)]
 Count = Annotated[WholeNumber, Field(ge=0)]
 Positive = Annotated[WholeNumber, Field(ge=1)]
+BatchSize = Annotated[WholeNumber, Field(ge=1, le=65_536)]
+Processes = Annotated[WholeNumber, Field(ge=1, le=1024)]
 Seed = Annotated[WholeNumber, Field(ge=0, le=2**32 - 1)]
 
 
@@ -31,7 +37,8 @@ class Allowed:
     text: str
 
 
-Size = Annotated[tuple[Positive, Positive], Allowed("[width, height], two whole numbers")]
+Side = Annotated[WholeNumber, Field(ge=1, le=16_384)]
+Size = Annotated[tuple[Side, Side], Allowed("[width, height], two whole numbers from 1 to 16384")]
 Threshold = Share | Annotated[dict[str, Share], Field(min_length=1)]
 """One number for all classes, or one per class by name."""
 

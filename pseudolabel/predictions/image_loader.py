@@ -81,7 +81,7 @@ class _ImageViews(Dataset[Any]):  # type: ignore[misc]
         }
         try:
             loaded = self.load(file)
-        except (OSError, UnreadableImageError):
+        except UnreadableImageError:
             return row, None
         return row, [pipeline(copy.copy(loaded)) for pipeline in self.pipelines]
 

@@ -180,7 +180,7 @@ def _thumbnail(dataset: Dataset, row: int, split: Path, images: Path) -> str:
     ]
     caption = f"{name}: {', '.join(classes)}" if classes else name
     try:
-        pixels = read_rgb(images / name)
+        pixels = read_rgb(images / name, str(dataset.images.hashes[row]))
     except (OSError, UnreadableImageError):
         return paragraph(f"{caption}: cannot be decoded")
     drawn = draw_annotations(pixels, labels, dataset.categories, split)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from mmengine.dist import all_gather_object, all_reduce
 from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
 
@@ -36,10 +38,34 @@ def check_loss(
     terms = [name for name, value in outputs.items() if name != "loss" and not _is_finite(value)]
     found = f"{loss:g}" + (f" (not finite: {', '.join(terms)})" if terms else "")
     reasons = [*_batch_reasons(batch), *_setting_reasons(runner)]
+    expected = f"a loss that falls from {first:.3g}" if math.isfinite(first) else "a finite loss"
     raise ModelError(
-        f"train: iteration {runner.iter + 1}: expected a loss that falls from {first:.3g}, "
-        f"found {found}. Likely reasons: {'; '.join(reasons)}"
+        f"train: iteration {runner.iter + 1}: expected {expected}, found {found}. "
+        f"Likely reasons: {'; '.join(reasons)}"
     )
+
+
+def check_in_all_processes(device: torch.device, check: Callable[[], None]) -> None:
+    """Run a check in each process of a training; if one fails, all stop with its message.
+
+    A process that stopped alone would leave the others in the middle of a step.
+
+    Args:
+        device: the device of the training.
+        check: raises a ModelError if this process must stop.
+
+    Raises:
+        ModelError: the check has failed in any process.
+    """
+    text = ""
+    try:
+        check()
+    except ModelError as error:
+        text = str(error)
+    failed = torch.tensor(float(bool(text)), device=device)
+    all_reduce(failed, "max")
+    if failed:
+        raise ModelError(next(filter(None, all_gather_object(text))))
 
 
 def _is_finite(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tqdm import tqdm
 from pseudolabel.core.errors import ModelError
 from pseudolabel.core.files import write_csv
 from pseudolabel.formats.model_folder import CURVE
-from pseudolabel.training.loss_check import check_loss
+from pseudolabel.training.loss_check import check_in_all_processes, check_loss
 
 _CURVE_ROWS = 100
 """Number of rows of a finished curve."""
@@ -73,15 +74,18 @@ class LossCurveHook(Hook):  # type: ignore[misc]
         Raises:
             ModelError: the loss is not a number, or explodes.
         """
-        if not is_main_process():
-            return
         loss = float(outputs["loss"].detach())
         self.first = loss if self.first is None else self.first
         try:
-            check_loss(loss, self.first, runner, outputs, data_batch)
+            check_in_all_processes(
+                outputs["loss"].device,
+                partial(check_loss, loss, self.first, runner, outputs, data_batch),
+            )
         except ModelError:
-            self.progress.close()
+            self.after_train(runner)
             raise
+        if not is_main_process():
+            return
         self.losses.append(loss)
         self.progress.update()
         done = runner.iter + 1

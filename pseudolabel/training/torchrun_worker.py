@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
 from pseudolabel.core.errors import plain_errors
-from pseudolabel.core.files import read_json
+from pseudolabel.core.files import read_json, written_aside
 from pseudolabel.core.workdir import workers_lock
 from pseudolabel.params.loading import PARAMS_BY_TASK
 from pseudolabel.training.sources import TrainingData
-from pseudolabel.training.train import WORKER_PARAMS, train_in_scratch
+from pseudolabel.training.train import FAULT, WORKER_PARAMS, train_in_scratch
 
 
 def _main() -> None:
@@ -25,19 +26,42 @@ def _main() -> None:
     else:
         torch.distributed.init_process_group("gloo")
     data, scratch = Path(sys.argv[1]), Path(sys.argv[2])
-    lock = workers_lock(scratch) if os.environ["LOCAL_RANK"] == "0" else nullcontext()
     try:
-        with lock:
-            values = read_json(scratch / WORKER_PARAMS)
-            train_in_scratch(
-                scratch,
-                TrainingData.in_folder(data),
-                PARAMS_BY_TASK[values["task"]].model_validate(values),
-            )
+        with _reported(scratch / FAULT):
+            _train(data, scratch)
     finally:
         torch.distributed.destroy_process_group()
 
 
+def _train(data: Path, scratch: Path) -> None:
+    lock = workers_lock(scratch) if os.environ["LOCAL_RANK"] == "0" else nullcontext()
+    with lock:
+        values = read_json(scratch / WORKER_PARAMS)
+        train_in_scratch(
+            scratch,
+            TrainingData.in_folder(data),
+            PARAMS_BY_TASK[values["task"]].model_validate(values),
+        )
+
+
+@contextmanager
+def _reported(fault: Path) -> Iterator[None]:
+    """Write an error for the user to a file, which the stage prints when all processes have ended.
+
+    The connections of the other processes then break in the middle of a step: this is no error.
+    """
+    try:
+        with plain_errors():
+            yield
+    except SystemExit as stopped:
+        with written_aside(fault) as aside:
+            aside.write_text(str(stopped.code), encoding="utf-8")
+        sys.exit(1)
+    except RuntimeError:
+        if fault.exists():
+            sys.exit(1)
+        raise
+
+
 if __name__ == "__main__":
-    with plain_errors():
-        _main()
+    _main()

@@ -33,6 +33,8 @@ from pseudolabel.training.sources import TrainingData, check_augmentations
 
 WORKER_PARAMS = "params.json"
 """The parameters for torchrun's processes, in the scratch folder."""
+FAULT = "fault.txt"
+"""The message of a process that torchrun started, in the scratch folder."""
 _CHECKPOINT_NAME = re.compile(r"iter_(\d+)\.pth")
 
 
@@ -157,8 +159,9 @@ def _run_torchrun(data: Path, scratch: Path, params: Params) -> None:
     """Run `pseudolabel.training.torchrun_worker` in several processes."""
     with workers_lock(scratch):
         write_json(scratch / WORKER_PARAMS, params.model_dump(mode="json"))
+        remove(scratch / FAULT)
     launcher = params.train.launcher
-    command = [sys.executable, "-m", "torch.distributed.run"]
+    command = [sys.executable, "-m", "pseudolabel.training.torchrun"]
     command += [f"--nproc-per-node={launcher.processes}", f"--nnodes={launcher.machines}"]
     command += [f"--node-rank={launcher.machine_rank}", f"--rdzv-endpoint={launcher.rendezvous}"]
     command += ["--rdzv-backend=c10d", "--rdzv-id=pseudolabel"]
@@ -166,7 +169,11 @@ def _run_torchrun(data: Path, scratch: Path, params: Params) -> None:
     environment = dict(os.environ)
     threads = max(1, torch.get_num_threads() // launcher.processes)
     environment.setdefault("OMP_NUM_THREADS", str(threads))
+    environment.setdefault("LOGLEVEL", "CRITICAL")
     done = subprocess.run(command, check=False, env=environment)
+    if done.returncode and (scratch / FAULT).exists():
+        message = (scratch / FAULT).read_text(encoding="utf-8")
+        raise ModelError(message.removeprefix("error: "))
     if done.returncode:
         raise ModelError(
             f"torchrun: expected exit status 0, found {done.returncode}; see its messages above"

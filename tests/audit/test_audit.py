@@ -146,7 +146,7 @@ def test_the_label_is_red_and_the_suggestion_is_green(tmp_path):
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((80, 100, 3), 128, np.uint8))
     boxes = (10, 10, 30, 30), (40, 40, 60, 60)
     suspect = Suspect(0.1, "grey.png", "badly placed", 1, "a", "a", *boxes)
-    jpeg = np.frombuffer(_suspect_picture(tmp_path, suspect), np.uint8)
+    jpeg = np.frombuffer(_suspect_picture(tmp_path, suspect, ""), np.uint8)
     picture = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
     blue, green, red = (picture[..., channel].astype(int) for channel in range(3))
     assert ((red - green > 60) & (red - blue > 60)).sum() > 20

@@ -25,6 +25,10 @@ def message_of(error):
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you"), "error: the memory is"),
         (RuntimeError("DataLoader timed out after 300 seconds"), "error: a loader worker has sent"),
         (RuntimeError("DataLoader worker (pid 7) is killed"), "error: a loader worker has died"),
+        (
+            RuntimeError("Caught it in a worker\nunable to write to file </torch_7_8>: No space"),
+            "error: the shared memory is full: data.workers: 0 reads images without workers",
+        ),
         (KeyboardInterrupt(), "stopped: run again to continue"),
     ],
 )

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from pseudolabel.core.errors import DataError
-from pseudolabel.formats.shards import read_shard, read_unreadable, shard_path, write_shard
+from pseudolabel.core.prediction_records import Probabilities
+from pseudolabel.formats.shards import (
+    read_probabilities,
+    read_shard,
+    read_unreadable,
+    shard_path,
+    write_probabilities,
+    write_shard,
+)
 from tests.builders import random_predictions, same_rows
 
 
@@ -19,3 +27,14 @@ def test_the_error_of_a_damaged_shard_has_its_name(tmp_path):
     path.write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"shard-000000\.parquet: expected a shard"):
         read_shard(path)
+
+
+@pytest.mark.parametrize(
+    "damage", [(b"probabilities", b"probabilitieX"), (b"image_id", b"image\xfeid")]
+)
+def test_probabilities_with_a_damaged_schema_are_refused(tmp_path, damage):
+    path = tmp_path / "shard.parquet"
+    write_probabilities(path, Probabilities(np.array([1]), np.array([[0.2, 0.8]], np.float32)))
+    path.write_bytes(path.read_bytes().replace(*damage))
+    with pytest.raises(DataError, match="shard"):
+        read_probabilities(path)

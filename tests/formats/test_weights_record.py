@@ -139,3 +139,13 @@ def test_the_table_of_rounds_marks_an_unknown_origin_and_is_else_unchanged(tmp_p
     table = compare(tmp_path / "evaluation", tmp_path / "metrics.json", tmp_path / "report")
     assert ("origin unknown" in table) == unknown
     assert ("initial weights" in table) == unknown
+
+
+def test_a_file_with_a_damaged_name_of_a_member_is_refused(tmp_path):
+    path = tmp_path / "weights.pth"
+    save_weights(path, {"a": torch.ones(1)}, RECORD)
+    content = path.read_bytes()
+    place = content.rindex(b"/data.pkl")
+    path.write_bytes(content[:place] + b"\xce\xce" + content[place + 2 :])
+    with pytest.raises(DataError, match="a damaged file"):
+        read_record(path)

@@ -126,7 +126,6 @@ def test_all_layers_give_what_the_published_network_gives(arch):
 
 @pytest.mark.parametrize("arch", SCALES)
 def test_weights_of_a_package_give_what_the_published_network_gives(arch):
-    if arch != "lite0":
     source = f"package:efficientnet-{arch}"
     weights = torch.load(packaged_path(source), weights_only=True)
     backbone = built(arch=arch)

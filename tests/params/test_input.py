@@ -45,9 +45,10 @@ FILES = [
     ),
     ("code", "round: !!python/object/apply:os.getcwd []", "not valid YAML"),
     ("levels", "a: " + "[" * 200 + "]" * 200, "expected at most 20 levels, found more"),
-    ("too many levels", "a: " + "[" * 9000 + "]" * 9000, "not valid YAML: too many levels"),
+    ("too many levels", "a: " + "[" * 400_000, "not valid YAML: too many levels"),
     ("too long", "a: " + "x" * 1_000_001, "expected at most 1,000,000 bytes, found 1,000,004"),
     ("a huge number", "seed: " + "9" * 10_000, "not valid YAML"),
+    ("a huge number in hexadecimal", "seed: 0x" + "f" * 5000, "expected numbers of at most 1,000"),
     ("a value inside itself", "a: &a [*a]", "expected at most 20 levels, found more"),
     ("control characters", "a: \x00", "not valid YAML"),
     (

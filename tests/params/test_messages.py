@@ -54,12 +54,12 @@ CASES = [
     (
         "no number",
         {"train__learning_rate": float("nan")},
-        "train.learning_rate: expected a number above 0; found nan",
+        "train.learning_rate: expected a number from 1e-12 to 1000; found nan",
     ),
     (
         "null where there is no null",
         {"train__batch_size": None},
-        "train.batch_size: expected a whole number from 1; found None",
+        "train.batch_size: expected a whole number from 1 to 65536; found None",
     ),
     (
         "an unknown choice",

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pseudolabel.core.errors import DataError
-from pseudolabel.core.regular_files import SpecialFileError, read_content
+from pseudolabel.core.regular_files import UnsuitableFileError, read_content
 from pseudolabel.raw import SPLIT_READERS
 from pseudolabel.raw.layout import read_raw
 from pseudolabel.raw.repair import repair
@@ -16,7 +16,7 @@ from tests.pipes import nobody_waits
 
 
 def test_devices_are_not_read():
-    with pytest.raises(SpecialFileError, match=r"^a pipe, a socket or a device$"):
+    with pytest.raises(UnsuitableFileError, match=r"^a pipe, a socket or a device$"):
         read_content(Path("/dev/zero"))
 
 

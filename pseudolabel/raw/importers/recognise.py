@@ -10,16 +10,16 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import orjson
-import yaml
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
-from pseudolabel.core.regular_files import read_content, read_utf8
+from pseudolabel.core.regular_files import read_content
 from pseudolabel.formats.image_files import is_junk, list_images
 from pseudolabel.raw.importers.csv_table import CSV_SUFFIXES, list_csv_files
 from pseudolabel.raw.importers.masks import IMAGE_FOLDERS, MASK_FOLDERS
 from pseudolabel.raw.importers.source_files import FileIndex
 from pseudolabel.raw.importers.split_names import split_of
+from pseudolabel.raw.importers.yaml_files import read_yaml
 
 _MOST_FILES = 5
 """Files of one kind that are opened; all files of an export look alike."""
@@ -119,8 +119,8 @@ def _xml_format(path: Path) -> dict[str, str]:
 def _yaml_format(path: Path) -> dict[str, str]:
     """Return the format of a YAML file."""
     try:
-        content = yaml.safe_load(read_utf8(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError):
+        content = read_yaml(path)
+    except (OSError, ValueError):
         return {}
     is_yolo = isinstance(content, dict) and "names" in content
     return {"yolo": f"{path.name} has `names` of classes"} if is_yolo else {}

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pseudolabel.core.errors import Fault, short_repr
 from pseudolabel.core.regular_files import read_utf8
 from pseudolabel.formats.image_files import list_images
@@ -19,6 +17,7 @@ from pseudolabel.raw.importers.base import (
 )
 from pseudolabel.raw.importers.source_files import FileIndex
 from pseudolabel.raw.importers.split_names import SPLITS, group_by_split, split_of
+from pseudolabel.raw.importers.yaml_files import read_yaml
 from pseudolabel.raw.importers.yolo_images import NamedImages
 from pseudolabel.raw.importers.yolo_names import names_in_text, names_in_yaml
 
@@ -179,9 +178,9 @@ def _add_splits(
 def _read_yaml(path: Path, faults: list[Fault]) -> Record | None:
     """Return the content of data.yaml; add a fault and return None if it is no YAML object."""
     try:
-        content = yaml.safe_load(read_utf8(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        faults.append(Fault(path.name, "", "a YAML file", str(error).splitlines()[0]))
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
+        faults.append(Fault(path.name, "", "a YAML file", str(error)))
         return None
     if not isinstance(content, dict):
         faults.append(Fault(path.name, "", "a YAML object", type(content).__name__))

@@ -83,12 +83,16 @@ def environment():
     return dict(os.environ, PATH=path, PYTHONUNBUFFERED="1")
 
 
-def repro(folder, kill=None, delay=LONGEST_RUN):
+def repro(folder, kill=None, delay=LONGEST_RUN, arguments=()):
     """Run `dvc repro`, and send a kind of kill after a delay, if it has not ended before."""
     log = folder.parent / f"{folder.name}.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            ["dvc", "repro"], cwd=folder, stdout=stream, stderr=stream, env=environment()
+            ["dvc", "repro", *arguments],
+            cwd=folder,
+            stdout=stream,
+            stderr=stream,
+            env=environment(),
         )
         dvc = psutil.Process(process.pid)
         try:
