@@ -10,8 +10,7 @@ A new value of `round` builds more rounds; the finished ones stay.
 `root` may lie outside the project. A relative path to such a folder does not work with
 `dvc exp run --temp` and `--queue`. As shipped, it is the generated sample of the task.
 
-`workers` are processes beside the one that computes. 0 is best on a CPU with few cores, 4 or more
-beside a GPU.
+`workers` are processes beside the one that computes: 0 on few CPU cores, 4 or more beside a GPU.
 """,
     "model": """\
 A zoo name is `mmdet::<folder>/<file>.py` for detection and instance, `mmseg::...` for semantic, and
@@ -37,15 +36,12 @@ round 0. Later rounds use the last value. So a large teacher can train a small s
       config:
       - mmdet::rtmdet/rtmdet_m_8xb32-300e_coco.py
       - mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py
-
-The champion is still the best model of all rounds; rounds/1/model is the student.
 """,
     "prepare": """\
 `val_share` applies if the raw data has no val. `tuning_share` is set aside to choose thresholds and
 weights, and is never part of the reported scores; 0 works only with fixed thresholds.
 
-With `folds`, gold is cut into folds and fold number `fold` is held out. It becomes val, unless the
-raw data has a val of its own.
+With `folds`, gold is cut into folds. Number `fold` becomes val, unless the raw data has a val.
 
 `duplicate_distance` compares perceptual hashes of 64 bits. With null, only exact copies are found,
 and the images need not be decoded for it.
@@ -119,9 +115,8 @@ Some transforms mix several images: `CopyPaste` (instance), `Mosaic` and `MixUp`
 `CachedMosaic` and `CachedMixUp` (both), and `RandomMosaic` (semantic). They mix gold with gold and
 silver with silver.
 
-Wrong names and arguments of both lists are all reported before training starts, and each list is
-tried on the first image. `python -m pseudolabel augmentations` writes augmentations.html, which
-shows ten images of gold, unchanged, augmented as gold, and augmented as silver.
+Before training, both lists are checked, and tried on the first image. The command
+`python -m pseudolabel augmentations` shows them on ten images of gold, in augmentations.html.
 
 ### Several machines
 

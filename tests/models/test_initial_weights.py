@@ -103,7 +103,7 @@ def test_a_backbone_is_pretrained_and_must_be_in_the_config(root):
         InitialWeights.from_params(tiny_params(root, model={"weights": "backbone"}))
 
 
-def test_rounds_with_the_same_champion_use_images_in_another_order(root, prepared, model, tmp_path):
+def test_each_round_uses_images_in_another_order(root, prepared, model, tmp_path):
     sources = TrainingData.in_folder(prepared)
     categories = SplitFolder(sources.gold).read().categories
 
@@ -115,4 +115,5 @@ def test_rounds_with_the_same_champion_use_images_in_another_order(root, prepare
 
     champion = str(model / "weights.pth")
     assert seed(champion, 1) != seed(champion, 2)
-    assert seed(None, 1) == seed(None, 2)
+    # Students that begin from random weights would be the same model twice.
+    assert seed(None, 1) != seed(None, 2)

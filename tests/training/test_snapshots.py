@@ -8,8 +8,9 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.formats.weights_record import read_record
 from pseudolabel.models.checkpoints import load_weights
 from pseudolabel.models.initial_weights import InitialWeights
-from pseudolabel.training.mmengine_config import TrainingData, build_config
+from pseudolabel.training.mmengine_config import build_config
 from pseudolabel.training.plain_runner import PlainRunner
+from pseudolabel.training.sources import TrainingData
 from pseudolabel.training.train import build_runner, train
 from tests.conftest import tiny_params
 
