@@ -261,9 +261,12 @@ def _write_with_any_labels(pool: Path, output: Path) -> None:
     if output.exists():
         return
     dataset = SplitFolder(pool).read()
-    images, first = dataset.images, dataset.categories[0].id
-    ones = np.ones(len(images), np.float32)
-    labels = Annotations.of_classes(images.ids, first * ones.astype(np.int32), ones, ones, 1)
+    images = dataset.images
+    count = len(images)
+    boxes, areas = np.full((count, 4), np.nan, np.float32), np.ones(count, np.float32)
+    first_class, numbers = np.full(count, dataset.categories[0].id), np.arange(1, count + 1)
+    no_crowds = np.zeros(count, bool)
+    labels = Annotations.gold(numbers, images.ids, first_class, boxes, areas, no_crowds)
     with written_aside(output) as aside:
         SplitFolder(aside).write(replace(dataset, annotations=labels))
         for image_id, *size in zip(images.ids, images.heights, images.widths, strict=True):

@@ -34,7 +34,8 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 
 LOOP, BEST = "loop", "loop, best round"
-ARMS = ("gold", "gold_long", "soft_teacher", BEST, "oracle")
+PEERS = ("soft_teacher", "fixmatch", "freematch", "unimatch")
+ARMS = ("gold", "gold_long", "gold_augmented", *PEERS, BEST, "oracle", "oracle_long")
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def markdown_table(arms: dict[str, dict[int, Result]], gains: dict[str, dict[str
         results = list(arms[name].values())
         test = np.array([result.test for result in results])
         share = ""
-        if name not in ("gold", "oracle"):
+        if name not in ("gold", "oracle", "oracle_long"):
             share = f"{(test.mean() - floor) / (ceiling - floor):.0%}"
         gain = gains.get(name)
         value = f"{float(gain['gain']):+.4f}" if gain else ""

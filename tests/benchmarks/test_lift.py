@@ -69,7 +69,8 @@ def test_all_arms_are_trained_once_and_scored_on_test_on_request(tmp_path):
     run_lift(tmp_path)
     rows = read_rows(tmp_path)
     expected = [("gold", 0), ("loop", 1), ("loop", 2), ("loop", 3)]
-    expected += [("oracle", 0), ("gold_long", 0), ("soft_teacher", 0)]
+    others = ("oracle", "gold_long", "gold_augmented", "oracle_long", "soft_teacher")
+    expected += [(name, 0) for name in others]
     assert [row[:2] for row in rows] == expected
     assert all(0 <= float(score) <= 1 for row in rows for score in row[2:])
     # The models are scored on test, but not trained again. The costs stay unchanged.
@@ -78,7 +79,7 @@ def test_all_arms_are_trained_once_and_scored_on_test_on_request(tmp_path):
     assert run_lift(tmp_path) == []
     arms = by_arm(read_results(tmp_path / "lift.csv", "scratch"))
     gains = {row["over"]: row for row in intervals("raw", arms, tmp_path / "work")}
-    assert set(gains) == {"gold", "gold_long", "soft_teacher", "oracle"}
+    assert set(gains) == {"gold", *others}
     assert all(row["low"] <= row["high"] for row in gains.values())
 
 
