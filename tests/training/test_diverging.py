@@ -103,6 +103,7 @@ def test_a_loss_that_explodes_is_an_error(first, loss):
     check_loss(500.0, 2.0, runner(), {}, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("any_task", ["classification"], indirect=True)
 @pytest.mark.parametrize(
     "changes",

@@ -121,6 +121,7 @@ def test_mixing_mixes_silver_with_silver(any_task, tmp_path, monkeypatch):
     assert len(loaded) == 4 * (len(dataset) - gold)
 
 
+@pytest.mark.slow
 def test_a_student_trains_and_its_teacher_does_not_change(trained_tasks, tmp_path):
     task = trained_tasks("classification")
     params = task.params(train={"silver_augmentations": STRONG})
