@@ -38,10 +38,10 @@ from pseudolabel.formats.label_maps import UNLABELLED, map_path, write_map
 from pseudolabel.formats.model_folder import WEIGHTS
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.checkpoints import load_weights, save_weights
+from pseudolabel.models.image_size import resolve_image_size
 from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
 from pseudolabel.models.transforms import Pipeline
 from pseudolabel.params.common import Params
-from pseudolabel.params.types import single_value
 from pseudolabel.training import task_data
 from pseudolabel.training.augmentations import build_augmentations
 from pseudolabel.training.mmengine_config import build_config
@@ -206,6 +206,7 @@ def train_consistency(
         params: all parameters, of the task classification or semantic.
     """
     options = METHODS[method]
+    params = resolve_image_size(params, SplitFolder(prepared / "gold").read().images)
     inputs = [method, options, params.model_dump(mode="json")]
     scratch = scratch_folder(method, inputs, [prepared / "gold", first / WEIGHTS])
     config = _build_config(options, prepared, scratch, params)
@@ -226,9 +227,7 @@ def _build_config(options: dict[str, Any], prepared: Path, scratch: Path, params
     config.model = model | options
     pool = scratch / "pool"
     _write_with_any_labels(prepared / "pool", pool)
-    strong = build_augmentations(
-        params.train.silver_augmentations, single_value(params.model.image_size)
-    )
+    strong = build_augmentations(params.train.silver_augmentations, params.model.size)
     config.train_dataloader.dataset.datasets = [
         _two_views(folder, gold.categories, params, transforms)
         for folder, transforms in ((sources.gold, []), (pool, strong))

@@ -18,10 +18,10 @@ from pseudolabel.core.workdir import scratch_folder
 from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.formats.model_folder import WEIGHTS
 from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.models.image_size import resolve_image_size
 from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
 from pseudolabel.models.transforms import LOAD, fit_to_size, lists_to_tuples
 from pseudolabel.params.common import Params
-from pseudolabel.params.types import single_value
 from pseudolabel.predictions.objects import META_KEYS
 from pseudolabel.training import task_data
 from pseudolabel.training.mmengine_config import build_config
@@ -57,6 +57,7 @@ def train_soft_teacher(prepared: Path, first: Path, output: Path, params: Params
         params: all parameters, of the task detection.
     """
     sources = TrainingData(prepared / "gold", None)
+    params = resolve_image_size(params, SplitFolder(sources.gold).read().images)
     inputs = ["soft_teacher", params.model_dump(mode="json")]
     scratch = scratch_folder("soft_teacher", inputs, [prepared / "gold", first / WEIGHTS])
     config = _build_soft_teacher_config(sources, prepared / "pool", scratch, params)
@@ -117,7 +118,7 @@ def _pool_pipeline(params: Params) -> list[dict[str, Any]]:
     packed = {"type": "PackDetInputs", "meta_keys": keys}
     flip = {"type": "RandomFlip", "prob": 0.5}
     augmented = [lists_to_tuples(augmentation) for augmentation in params.train.augmentations]
-    size = single_value(params.model.image_size)
+    size = params.model.size
     return [
         LOAD,
         {"type": "LoadEmptyAnnotations", "with_bbox": True},

@@ -13,6 +13,7 @@ from pseudolabel.core.per_round import in_round
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models import PACKAGES
+from pseudolabel.models.image_size import resolve_image_size
 from pseudolabel.pages.drawing import class_colour, draw_label_map, draw_objects, to_jpeg
 from pseudolabel.pages.html import figure, heading, legend, paragraph, write_page
 from pseudolabel.params.common import Params
@@ -37,8 +38,8 @@ def write_augmentations_page(
     Raises:
         ModelError: an augmentation has no such name or argument, or fails.
     """
-    params = in_round(params, params.round)
     gold = prepared / "gold"
+    params = resolve_image_size(in_round(params, params.round), SplitFolder(gold).read().images)
     (plain,) = _build_datasets(TrainingData(gold, None), _without_augmentations(params))
     # There is no silver before the first round: its augmentations are shown on gold.
     as_gold, as_silver = _build_datasets(TrainingData(gold, gold), params)

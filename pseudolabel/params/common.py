@@ -47,9 +47,11 @@ WeightsName = Annotated[
     str | Annotated[list[str | None], Field(min_length=1)] | None,
     Allowed("champion, backbone, a path, a URL, null, or a list with one per round"),
 ]
+AUTO: Literal["auto"] = "auto"
+"""As `model.image_size`: the median size of gold's images."""
 ImageSize = Annotated[
-    Size | Annotated[list[Size], Field(min_length=1)],
-    Allowed("[width, height], or a list with one per round"),
+    Literal["auto"] | Size | Annotated[list[Size], Field(min_length=1)],
+    Allowed("auto, [width, height], or a list with one per round"),
 ]
 
 
@@ -90,6 +92,17 @@ class Model(Section):
     """Initial weights."""
     image_size: ImageSize
     """Input size of the model, pixels."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels.
+
+        Raises:
+            TypeError: it is a schedule before in_round, or auto before resolve_image_size.
+        """
+        if isinstance(self.image_size, list | str):
+            raise TypeError(f"expected the size of one round, found {self.image_size!r}")
+        return self.image_size
 
 
 class Prepare(Section):
@@ -167,8 +180,8 @@ def _select_rules(train: Train, evaluate: Evaluate) -> Iterator[Rule]:
 
 
 def _crop_rules(model: Model, train: Train) -> Iterator[Rule]:
-    """Require crops that fit into the training images of every round."""
-    for number in range(LAST_ROUND + 1):
+    """Require crops that fit into the training images of every round, if their size is known."""
+    for number in range(LAST_ROUND + 1) if model.image_size != AUTO else ():
         width, height = value_in_round(model.image_size, number, first=0)
         if train.crop and (train.crop[0] > width or train.crop[1] > height):
             expected = f"at most model.image_size ([{width}, {height}] in round {number})"

@@ -27,7 +27,7 @@ own files in configs/&lt;task&gt;/.
   follow the file, so give other weights another name.
 
 Images are fitted into `image_size` without distortion, and padded (to multiples of 32 for most
-models).
+models). `auto` is the median size of gold's images, but at most 256 pixels a side.
 
 `config`, `weights` and `image_size` may each be a list with one value per round, starting with
 round 0. Later rounds use the last value. So a large teacher can train a small student by silver:

@@ -17,7 +17,6 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size, random_crop
 from pseudolabel.params.common import Params
-from pseudolabel.params.types import single_value
 from pseudolabel.training.augmentations import Augmentations, build_augmentations
 
 with quiet_imports():
@@ -89,7 +88,7 @@ class ClassData:
     def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
         """Return the training transforms: load, augment, fit to the image size, pack."""
         section: Any = params.train
-        image_size = single_value(params.model.image_size)
+        image_size = params.model.size
         soft = {"type": SoftLabels.__name__, "smoothing": section.label_smoothing}
         return [
             LOAD,

@@ -62,7 +62,7 @@ def build_config(
         "task": params.task,
         "work_dir": str(scratch),
         "model": model,
-        "image_size": single_value(params.model.image_size),
+        "image_size": params.model.size,
         "categories": [{"id": category.id, "name": category.name} for category in categories],
         "randomness": {"seed": seed},
         "train_dataloader": _train_dataloader(sources, categories, params, seed),
@@ -94,7 +94,7 @@ def _train_dataloader(
     gold, silver = gold_and_silver_per_step(
         section.batch_size // processes, single_value(section.gold_share)
     )
-    width, height = single_value(params.model.image_size)
+    width, height = params.model.size
     refuse_small_shared_memory(params.data.workers, (gold + silver) * width * height * 3)
     return {
         "batch_size": gold + silver,

@@ -12,7 +12,6 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size, random_crop
 from pseudolabel.params.common import Params
-from pseudolabel.params.types import single_value
 from pseudolabel.training.augmentations import Augmentations, build_augmentations
 
 with quiet_imports():
@@ -61,7 +60,7 @@ class PixelData:
 
     def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
         """Return the training transforms: load, augment, fit to the image size, pack."""
-        image_size = single_value(params.model.image_size)
+        image_size = params.model.size
         return [
             LOAD,
             {"type": "LoadAnnotations"},

@@ -24,6 +24,7 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.checkpoints import load_checkpoint, load_weights, save_weights
 from pseudolabel.models.configs import read_config
+from pseudolabel.models.image_size import resolve_image_size
 from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
 from pseudolabel.params.common import Params
 from pseudolabel.params.types import single_value
@@ -65,9 +66,10 @@ def train(
         ModelError: the config, the weights, the optimizer or an augmentation cannot be used.
     """
     sources = TrainingData.in_folder(data)
+    gold = SplitFolder(sources.gold).read()
+    params = resolve_image_size(params, gold.images)
     print(_describe(sources, params), flush=True)
-    categories = SplitFolder(sources.gold).read().categories
-    params = resolve_champion(params, categories, champion)
+    params = resolve_champion(params, gold.categories, champion)
     weights = InitialWeights.from_params(params)
     _refuse_held_out(sources, prepared, params, weights, measured_on)
     scratch = _scratch_folder(sources, params, weights)
@@ -118,7 +120,8 @@ def train_in_scratch(scratch: Path, sources: TrainingData, params: Params) -> No
 def _describe(sources: TrainingData, params: Params) -> str:
     """Return a line for the user, who waits some seconds for the first step."""
     images = [f"{len(SplitFolder(one).read().images):,} of {one.name}" for one in sources.folders]
-    return f"images: {', '.join(images)}; training for {params.train.iterations:,} iterations"
+    size = "x".join(map(str, params.model.size))
+    return f"images: {', '.join(images)}; {params.train.iterations:,} iterations at {size} pixels"
 
 
 def _scratch_folder(sources: TrainingData, params: Params, weights: InitialWeights) -> Path:

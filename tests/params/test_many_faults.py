@@ -75,7 +75,8 @@ def test_rules_of_one_section_are_reported_together(write):
 
 
 def test_rules_between_sound_sections_are_checked_beside_other_faults(write):
-    text = faults_of(write(changed(seed=-1, train__crop=[500, 10], filter__score=0.01)))
+    model = {"model__image_size": [64, 96], "train__crop": [500, 10]}
+    text = faults_of(write(changed(seed=-1, filter__score=0.01, **model)))
     assert "has 3 faults:" in text
     assert "train.crop: expected at most model.image_size" in text
     assert "filter.score: expected at least pseudo_label.score_floor" in text

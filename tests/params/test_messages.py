@@ -69,7 +69,7 @@ CASES = [
     (
         "one side",
         {"model__image_size": [64]},
-        "model.image_size: expected [width, height], or a list with one per round; found [64]",
+        "expected auto, [width, height], or a list with one per round; found [64]",
     ),
     (
         "no model",
