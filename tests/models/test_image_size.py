@@ -40,7 +40,7 @@ def test_a_given_size_stays():
 
 def test_a_crop_that_is_larger_than_auto_is_an_error():
     assert resolved([(192, 160)], crop=[160, 160]) == (192, 160)
-    with pytest.raises(ModelError, match=r"train\.crop: expected at most .*\[96, 64\] by auto"):
+    with pytest.raises(ModelError, match=r"train\.crop: expected at most .*\[128, 64\] by auto"):
         resolved([(100, 60)], crop=[96, 96])
 
 
