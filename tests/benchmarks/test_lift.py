@@ -92,7 +92,7 @@ def test_two_stage_detectors_are_trained_with_the_class_soft_teacher(tmp_path):
     # SoftTeacher fails without proposals.
     short += ["--set", "train.learning_rate", "0.0001"]
     rows = run_lift(tmp_path, *more, *short)
-    assert [row.split(",")[2] for row in rows] == ["gold", "soft_teacher"]
+    assert [row.split(",")[3] for row in rows] == ["gold", "soft_teacher"]
     model = (
         tmp_path
         / "work"
