@@ -150,7 +150,9 @@ def disturb(project, disturbance):
         check=False,
     )
     subprocess.run(["bash", "-c", disturbance.end], cwd=project, check=True)
-    return done.returncode, done.stdout
+    # Bash runs its last command in its own place: then the signal is the status, negative.
+    status = done.returncode if done.returncode >= 0 else KILLED - done.returncode
+    return status, done.stdout
 
 
 def output_of(project, stage):

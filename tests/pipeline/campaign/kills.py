@@ -254,6 +254,8 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=1, help="loader workers")
     parser.add_argument("--work", type=Path, required=True, help="folder for the two projects")
     asked = parser.parse_args()
+    # A shell that starts this in the background lets it ignore SIGINT, and all that it starts, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     done = run_campaign(asked.work, asked.task, asked.kills, asked.seed, asked.workers)
     print("| task | killed | kills | refused for a process that still worked | DVC's file cut |")
     print("| --- | --- | --- | --- | --- |")
