@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lift import Case, read_cases, read_settings
+from benchmarks.lift_cases import Case, read_cases, read_settings
 from pseudolabel.core.files import read_json, write_csv
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.evaluation import SCORERS

@@ -22,7 +22,8 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.lift import RESULTS, options_of
+from benchmarks.lift import RESULTS
+from benchmarks.lift_cases import options_of
 from benchmarks.preset_params import preset_params
 from pseudolabel.core.files import write_csv
 from pseudolabel.evaluation import SCORERS

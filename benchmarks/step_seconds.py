@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import torch
 from mmengine.hooks import Hook
 
-from benchmarks.lift import read_settings
+from benchmarks.lift_cases import read_settings
 from benchmarks.preset_params import preset_params
 from pseudolabel.core.per_round import in_round
 from pseudolabel.formats.split_folder import SplitFolder

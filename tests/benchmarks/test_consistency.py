@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from benchmarks.consistency import ConsistencyModel
+from benchmarks.consistency_model import ConsistencyModel
 from benchmarks.lift_arms import Bench, consistency, gold
 from pseudolabel.core.files import read_json
 from pseudolabel.core.records import Category

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.fewer_gold import fewer_gold
-from benchmarks.lift import copy_raw
+from benchmarks.lift_cases import copy_raw
 from pseudolabel.formats.coco_reader import read_coco
 from pseudolabel.params.common import Sample
 from pseudolabel.raw.sample import SAMPLES
