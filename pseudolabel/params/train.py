@@ -20,6 +20,7 @@ from pseudolabel.params.types import (
     Number,
     OpenShare,
     Positive,
+    PositiveShare,
     Processes,
     Rule,
     Section,
@@ -76,6 +77,8 @@ class Train(Section):
     """Repeat images of classes rarer than this."""
     learning_rate: LearningRate
     """Highest learning rate."""
+    backbone_learning_rate: PositiveShare
+    """Learning rate of the backbone, as a share."""
     optimizer: Annotated[
         dict[str, Any], Field(min_length=1), Allowed("{type: name, ...} with arguments")
     ]
@@ -123,6 +126,10 @@ class Train(Section):
             yield Rule("warmup_iterations", "0, or at least 2 to rise over", 1)
         if self.schedule == "one_cycle" and not self.warmup_iterations:
             yield Rule("warmup_iterations", "at least 2 with schedule one_cycle", 0)
+        if self.schedule == "one_cycle" and self.backbone_learning_rate != 1:
+            # mmengine gives all parts the same highest rate then.
+            share = self.backbone_learning_rate
+            yield Rule("backbone_learning_rate", "1.0 with schedule one_cycle", share)
         yield from self._batch_rules()
 
     def _optimizer_rules(self) -> Iterator[Rule]:

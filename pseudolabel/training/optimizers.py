@@ -51,9 +51,13 @@ def optimizer_wrapper(params: Params) -> dict[str, Any]:
         "type": "SharpnessAwareWrapper" if name == _SAM else plain,
         "optimizer": {**section.optimizer, "lr": section.learning_rate},
     }
+    by_part: dict[str, Any] = {}
     if "weight_decay" in section.optimizer:
-        wrapper["paramwise_cfg"] = {"norm_decay_mult": 0, "bias_decay_mult": 0}
-        wrapper["paramwise_cfg"]["bypass_duplicate"] = True
+        by_part = {"norm_decay_mult": 0, "bias_decay_mult": 0}
+    if section.backbone_learning_rate != 1:
+        by_part["custom_keys"] = {"backbone": {"lr_mult": section.backbone_learning_rate}}
+    if by_part:
+        wrapper["paramwise_cfg"] = {**by_part, "bypass_duplicate": True}
     if section.gradient_clip is not None:
         wrapper["clip_grad"] = {"max_norm": section.gradient_clip}
     return wrapper

@@ -121,7 +121,7 @@ def test_all_layers_give_what_the_published_network_gives(arch):
     assert [output.shape for output in found] == [output.shape for output in expected]
     for one, other in zip(found, expected, strict=True):
         assert one.std() > 0.05
-        assert (one - other).abs().max() <= 1e-6 * other.abs().max()
+        assert (one - other).abs().max() <= 1e-5 * other.abs().max()
 
 
 @pytest.mark.parametrize("arch", SCALES)
@@ -134,7 +134,7 @@ def test_weights_of_a_package_give_what_the_published_network_gives(arch):
     with torch.inference_mode():
         (found,), expected = backbone(images), reference(arch, weights, images)[-1]
     assert found.std() > 0.1
-    assert (found - expected).abs().max() <= 1e-6 * expected.abs().max()
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
 @pytest.mark.parametrize("scope", ["mmdet", "mmseg", "mmpretrain"])
