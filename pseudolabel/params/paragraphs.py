@@ -68,8 +68,8 @@ batch uses one of them at random.
 
 ### Learning rate and weights
 
-The learning rate rises linearly from a hundredth of `learning_rate` in `warmup_iterations`, and
-falls to the share `final_learning_rate`. With `schedule: one_cycle` it rises by a cosine.
+From a hundredth of it, `learning_rate` rises in `warmup_iterations`, then falls to the share
+`final_learning_rate`. `backbone_learning_rate` keeps more of what a pretrained backbone knows.
 
 `ema_momentum` averages the weights over time; the average is stored and used. A CPU always computes
 in float32, even with `mixed_precision`. A training that was stopped continues from its last

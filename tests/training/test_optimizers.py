@@ -140,3 +140,20 @@ def test_the_learning_rate_follows_the_schedule(trained_tasks, tmp_path, name, c
 def test_a_warm_up_that_is_too_short_is_refused(trained_tasks, changes, message):
     with pytest.raises(ValidationError, match=message):
         trained_tasks("classification").params(train=changes)
+
+
+def test_the_backbone_learns_at_a_share_of_the_learning_rate(trained_tasks, before, tmp_path):
+    options = {"optimizer": {"type": "SGD"}}
+    data = trained_tasks("classification")
+    slow = train_weights(data, tmp_path / "slow", backbone_learning_rate=1e-9, **options)
+    fast = train_weights(data, tmp_path / "fast", **options)
+    for name in ("backbone.conv1.weight", "head.fc.weight"):
+        assert float((fast[name] - before[name]).norm()) > 1e-5
+    assert torch.allclose(slow["backbone.conv1.weight"], before["backbone.conv1.weight"], atol=1e-8)
+    assert float((slow["head.fc.weight"] - before["head.fc.weight"]).norm()) > 1e-5
+
+
+def test_one_cycle_refuses_another_rate_for_the_backbone(trained_tasks):
+    changes = {"schedule": "one_cycle", "backbone_learning_rate": 0.1}
+    with pytest.raises(ValidationError, match="backbone_learning_rate: expected 1.0 with schedule"):
+        trained_tasks("classification").params(train=changes)
