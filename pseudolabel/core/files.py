@@ -69,11 +69,19 @@ def hash_bytes(content: bytes) -> str:
 
 def hash_file(path: Path) -> str:
     """Return the 128-bit BLAKE2b hash of a file's content as hex."""
-    digest = hashlib.blake2b(digest_size=16)
+    return _hash_content(path, hashlib.blake2b(digest_size=16))
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content as hex."""
+    return _hash_content(path, hashlib.sha256())
+
+
+def _hash_content(path: Path, digest: Any) -> str:
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def hash_folder(folder: Path) -> str:

@@ -71,6 +71,22 @@ def save_weights(path: Path, weights: Weights, record: Mapping[str, Any] | None 
             add_record(aside, record)
 
 
+def download(url: str) -> Path:
+    """Return the path of a downloaded file, which torch's cache keeps.
+
+    Raises:
+        ModelError: it cannot be downloaded.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(url.split("?", maxsplit=1)[0]).name
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), progress=True)
+        except OSError as error:
+            raise _refusal(url, error.strerror or str(error)) from error
+    return path
+
+
 def matching_weights(weights: Weights, model: torch.nn.Module, prefix: str = "") -> Weights:
     """Return the weights that fit a model by name and shape.
 
@@ -99,7 +115,7 @@ def matching_weights(weights: Weights, model: torch.nn.Module, prefix: str = "")
 def _load(source: str | Path, *, skip_logs: bool) -> dict[str, Any]:
     """Return a checkpoint; raise ModelError unless it is a dict of plain values."""
     try:
-        path = _download(str(source)) if _is_url(source) else Path(source)
+        path = download(str(source)) if _is_url(source) else Path(source)
         checkpoint = read_plain(path, skip_logs=skip_logs)
     except CheckpointError as error:
         raise _refusal(source, str(error), _HOW_TO_CONVERT if error.is_foreign else "") from error
@@ -116,12 +132,3 @@ def _refusal(source: str | Path, found: str, advice: str = "") -> ModelError:
 
 def _is_url(source: str | Path) -> bool:
     return str(source).startswith(("http://", "https://"))
-
-
-def _download(url: str) -> Path:
-    """Return the path of a downloaded file, which torch's cache keeps."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(url.split("?", maxsplit=1)[0]).name
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), progress=True)
-    return path

@@ -30,7 +30,7 @@ def config_path(name: str, scope: str) -> Path:
         ModelError: there is no such file, or it or one of its bases lies elsewhere.
     """
     prefix = f"{scope}::"
-    zoo = _zoo(scope)
+    zoo = zoo_folder(scope)
     path = zoo / name.removeprefix(prefix) if name.startswith(prefix) else Path(name)
     if "\0" in name or not path.is_file():
         raise ModelError(
@@ -43,7 +43,8 @@ def config_path(name: str, scope: str) -> Path:
     return path
 
 
-def _zoo(scope: str) -> Path:
+def zoo_folder(scope: str) -> Path:
+    """Return the folder of a package's zoo of configs."""
     return Path(str(import_module(scope).__file__)).parent / ".mim" / "configs"
 
 
@@ -65,7 +66,10 @@ def _refuse_elsewhere(path: Path, folders: list[Path], name: str) -> None:
 
 def _refuse_bases_elsewhere(path: Path, name: str) -> None:
     """Raise if a config is based, directly or not, on a file outside of zoos and configs/."""
-    folders = [*_allowed_folders(), *(_zoo(scope) for scope in sorted(set(PACKAGES.values())))]
+    folders = [
+        *_allowed_folders(),
+        *(zoo_folder(scope) for scope in sorted(set(PACKAGES.values()))),
+    ]
     left, seen = [path], {path.resolve()}
     while left:
         file = left.pop()

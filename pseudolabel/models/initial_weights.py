@@ -22,10 +22,12 @@ from pseudolabel.formats.model_folder import (
     TrainingRecord,
     weights_record,
 )
+from pseudolabel.models import PACKAGES
 from pseudolabel.models.checkpoints import load_weights, matching_weights, save_weights
 from pseudolabel.models.configs import backbone_checkpoint, build_model
 from pseudolabel.models.packaged_weights import is_packaged, packaged_backbone, packaged_path
-from pseudolabel.params.common import BACKBONE, CHAMPION, Params
+from pseudolabel.models.zoo_weights import zoo_file, zoo_url
+from pseudolabel.params.common import BACKBONE, CHAMPION, ZOO, Params
 from pseudolabel.params.types import single_value
 
 
@@ -79,7 +81,8 @@ class InitialWeights:
 
         Raises:
             ModelError: `model.weights` is backbone, and the config names no pretrained backbone,
-                or one in a package that is not installed.
+                or one in a package that is not installed. Or it is zoo, and the config has no
+                checkpoint in a zoo.
         """
         name = single_value(params.model.weights)
         if name is None:
@@ -89,6 +92,9 @@ class InitialWeights:
             if is_packaged(source):
                 packaged_path(source)
             return cls(name, source, "backbone.", pretrained=True)
+        if name == ZOO:
+            source = zoo_url(single_value(params.model.config), PACKAGES[params.task])
+            return cls(name, source, pretrained=True)
         origin = weights_record(Path(name)) if Path(name).is_file() else None
         pretrained = origin.pretrained if origin else True
         return cls(name, name, origin=origin, pretrained=pretrained)
@@ -107,21 +113,27 @@ class InitialWeights:
     def has_unknown_origin(self) -> bool:
         """Whether nobody knows which images some of the weights have seen.
 
-        The backbone that a config names is known: it is pretrained on a public data set.
+        Those of a zoo are known, and so is the backbone that a config names: they are pretrained on
+        public data sets.
         """
         if self.origin is not None:
             return self.origin.unknown_origin
-        return self.name is not None and self.name != BACKBONE
+        return self.name not in (None, BACKBONE, ZOO)
 
     def record(self) -> dict[str, Any]:
         """Return the entries of a model's record: the weights by hash, pretraining, iterations."""
         files = self.files
         return {
-            INITIAL_WEIGHTS: hash_file(files[0]) if files else self.name,
+            INITIAL_WEIGHTS: hash_file(files[0]) if files else self._address,
             PRETRAINED: self.pretrained,
             EARLIER_ITERATIONS: self.origin.iterations if self.origin else 0,
             UNKNOWN_ORIGIN: self.has_unknown_origin,
         }
+
+    @property
+    def _address(self) -> str | None:
+        """The address in a zoo, or the value of `model.weights`."""
+        return self.source if self.name == ZOO else self.name
 
     def write(self, scratch: Path, model: Module) -> Path:
         """Write the weights that fit a model into the scratch folder.
@@ -133,7 +145,8 @@ class InitialWeights:
         if is_packaged(source):
             weights = packaged_backbone(source, model, self.prefix)
         else:
-            weights = matching_weights(load_weights(source), model, self.prefix)
+            file = zoo_file(source) if self.name == ZOO else source
+            weights = matching_weights(load_weights(file), model, self.prefix)
         # One file per process: no process reads a file that another one is still writing.
         path = scratch / f"pretrained_{os.environ.get('RANK', '0')}.pth"
         save_weights(path, weights)

