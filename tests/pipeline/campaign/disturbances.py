@@ -30,6 +30,7 @@ STAGES = {
 }
 """What must run before each stage, its name, and its output."""
 IMAGES = "data/sample/images"
+BROKEN_DISK = Path(__file__).with_name("broken_disk.py")
 
 
 def first_of(split):
@@ -55,6 +56,14 @@ def on_unreadable_blocks(folder, command):
         f" && echo 2 > /proc/sys/vm/drop_caches; echo 1 > /proc/sys/vm/drop_caches"
         f" && truncate -s 1M disk.img && {command}"
     )
+
+
+def on_a_breaking_disk(folder, pattern, command):
+    """A command that runs while the disk of a folder breaks, once a file matches a pattern.
+
+    The project has no folder `tests`: the program is called by its path.
+    """
+    return f"python {BROKEN_DISK} {folder} '{pattern}' -- {command}"
 
 
 def killed(command):
@@ -106,6 +115,15 @@ DISTURBANCES = {
     ),
     "the disk of the images breaks while labelling (EIO)": Disturbance(
         LABEL, on_unreadable_blocks(IMAGES, LABEL), "rm -r disk.img disk listed.txt"
+    ),
+    "the disk of rounds/ breaks while training (EIO at writing)": Disturbance(
+        TRAIN, on_a_breaking_disk("rounds/0", "*", TRAIN)
+    ),
+    "the disk of .scratch/ breaks while training (EIO at writing)": Disturbance(
+        TRAIN, on_a_breaking_disk(".scratch", "train/*/iter_*.pth", TRAIN)
+    ),
+    "the disk of .scratch/ breaks while labelling (EIO at writing)": Disturbance(
+        LABEL, on_a_breaking_disk(".scratch", "pseudo_label/*/*", LABEL)
     ),
     "an image is gone while training": Disturbance(
         TRAIN,
