@@ -13,6 +13,10 @@ from pseudolabel.core.prediction_records import LabelMaps, Probabilities
 
 GOLD_ROUND = 0
 """The `round` of a human annotation; silver comes from rounds 1 and up."""
+REVIEW_ROUND = -1
+"""The `round` of an annotation that a person confirmed, corrected or added in a review."""
+REVIEW = "review"
+"""The `source` of such an annotation in COCO files."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class Annotations(Columns):
         areas: (n,) float32, square pixels.
         crowds: (n,) bool, COCO's iscrowd.
         scores: (n,) float32, 0 to 1; 1 for gold.
-        rounds: (n,) int16, the round that predicted the row; GOLD_ROUND for gold.
+        rounds: (n,) int16, the round that predicted the row; GOLD_ROUND for gold, REVIEW_ROUND for
+            reviewed rows.
         masks: (n,) object, the pixels of each object in its whole image, as bytes of COCO's
             compressed run lengths; empty bytes if a label has no mask.
         stabilities: (n,) float32, 0 to 1, how little a predicted mask changes as its threshold

@@ -12,7 +12,15 @@ import numpy as np
 import orjson
 
 from pseudolabel.core.errors import DataError, Fault, short_repr
-from pseudolabel.core.records import GOLD_ROUND, Annotations, Category, Dataset, Images
+from pseudolabel.core.records import (
+    GOLD_ROUND,
+    REVIEW,
+    REVIEW_ROUND,
+    Annotations,
+    Category,
+    Dataset,
+    Images,
+)
 from pseudolabel.core.regular_files import read_content
 from pseudolabel.formats.coco_annotations import (
     Contract,
@@ -230,6 +238,7 @@ def _build_annotations(found: list[Any]) -> Annotations:
     gold = Annotations.gold(ids, image_ids, category_ids, boxes, areas, crowds, masks)
     scores = np.array([_value_or(row, "score", 1.0) for row in rows], np.float32)
     rounds = np.array([_value_or(row, "round", GOLD_ROUND) for row in rows], np.int16)
+    rounds[np.array([row.get("source") == REVIEW for row in rows], bool)] = REVIEW_ROUND
     return replace(gold, scores=scores, rounds=rounds)
 
 

@@ -10,7 +10,14 @@ import numpy as np
 import orjson
 
 from pseudolabel.core.files import written_aside
-from pseudolabel.core.records import GOLD_ROUND, Annotations, Dataset, Images
+from pseudolabel.core.records import (
+    GOLD_ROUND,
+    REVIEW,
+    REVIEW_ROUND,
+    Annotations,
+    Dataset,
+    Images,
+)
 from pseudolabel.formats.coco_annotations import Record
 
 _ROWS_PER_CHUNK = 100_000
@@ -111,6 +118,8 @@ def _annotation_rows(
                 row["segmentation"] = {"size": sizes[image_id], "counts": mask.decode()}
             if number == GOLD_ROUND:
                 row["source"] = "gold"
+            elif number == REVIEW_ROUND:
+                row["source"] = REVIEW
             else:
                 row |= {"source": "silver", "round": number, "score": score}
                 row["teacher"] = teachers[number]

@@ -30,6 +30,8 @@ PRETRAINED = "pretrained"
 """In the record: whether any weights were pretrained before round 0."""
 EARLIER_ITERATIONS = "earlier_iterations"
 """In the record: the iterations that the initial weights were trained for, if known."""
+REVIEWED_IMAGES = "reviewed"
+"""In the record of gold: how many of its images were reviewed by a person."""
 UNKNOWN_ORIGIN = "unknown_origin"
 """In the record: whether training began, in any round, from weights without a record."""
 

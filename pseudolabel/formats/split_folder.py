@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pseudolabel.formats.coco_writer import write_coco
 from pseudolabel.formats.label_maps import LABEL_MAPS, LabelMap, map_path, read_map, write_map
 
 COCO_FILE = "coco.json"
+REVIEWS = "reviews.csv"
+"""Beside gold's COCO file: who reviewed which image, if any was reviewed."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class SplitFolder:
     def has_label_maps(self) -> bool:
         """Whether the split has label maps: one PNG per image beside the COCO file."""
         return (self.path / LABEL_MAPS).is_dir()
+
+    @property
+    def reviewed_images(self) -> int:
+        """How many images of the split were reviewed by a person."""
+        path = self.path / REVIEWS
+        if not path.exists():
+            return 0
+        with path.open(encoding="utf-8", newline="") as file:
+            return sum(1 for _ in csv.DictReader(file))
 
     def read(self) -> Dataset:
         """Return the split's images and annotations.

@@ -1,4 +1,4 @@
-"""The raw layout: images/, gold.json, and optionally val.json, test.json and pool.json."""
+"""The raw layout: images/, gold.json, and optionally {val,test,reviewed,pool}.json."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from pseudolabel.formats.image_files import IMAGES, read_image_facts
 from pseudolabel.raw.groups import read_groups
 from pseudolabel.raw.perceptual_hashes import Hashes, perceptual_hashes
 from pseudolabel.raw.pool import links_outside, scan_pool
+from pseudolabel.raw.reviewed import REVIEWED, Review, read_reviews
 
-LABELLED_SPLITS = ("gold", "val", "test")
+LABELLED_SPLITS = ("gold", "val", "test", REVIEWED)
 
 SplitReader = Callable[[Path, str], tuple[Dataset, list[Fault]] | None]
 """Reads a split (raw root, name) and lists all faults; None if the root has no such split."""
@@ -35,6 +36,9 @@ class RawData:
         gold: labelled images for training.
         val: labelled images for choosing models; None if there is no val.json.
         test: labelled images for the final scores; None if there is no test.json.
+        reviewed: images of the pool whose labels a person confirmed or corrected; None if there is
+            no reviewed.json.
+        reviews: who reviewed each of them, and in which round.
         pool: images to pseudo-label.
         unreadable: files of the pool that are no readable image.
         deep: files with more than 8 bits per channel, which are stretched to 8.
@@ -45,6 +49,8 @@ class RawData:
     gold: Dataset
     val: Dataset | None
     test: Dataset | None
+    reviewed: Dataset | None
+    reviews: dict[str, Review]
     pool: Images
     unreadable: list[str]
     deep: list[str]
@@ -80,8 +86,12 @@ def read_raw(
     deep: list[str] = []
     splits, faults = _read_splits(root, read_split, deep, max_pixels)
     named = {name for dataset in splits.values() for name in dataset.images.file_names}
+    reviews, review_faults = read_reviews(root / f"{REVIEWED}.json")
+    faults.extend(review_faults)
     if "pool" in splits:
         pool, unreadable = splits["pool"].images, list[str]()
+        # A review changes no other file: the list of the pool may still name its images.
+        pool = pool[~np.isin(pool.file_names, list(reviews))]
     else:
         pool, unreadable = scan_pool(root, named, deep, max_pixels)
         faults.extend(links_outside(root, unreadable))
@@ -98,10 +108,9 @@ def read_raw(
     unreadable = sorted([*unreadable, *pool.file_names[~intact]])
     if faults:
         raise DataError(faults)
-    val, test = splits.get("val"), splits.get("test")
-    found = found if hashes else {}
-    deep.sort()
-    return RawData(splits["gold"], val, test, pool[intact], unreadable, deep, groups, found)
+    val, test, reviewed = (splits.get(name) for name in ("val", "test", REVIEWED))
+    labels = (splits["gold"], val, test, reviewed, reviews)
+    return RawData(*labels, pool[intact], unreadable, sorted(deep), groups, found if hashes else {})
 
 
 def _read_splits(
@@ -183,7 +192,7 @@ def _damaged_images(splits: dict[str, Dataset], damaged: dict[str, str]) -> Iter
 def _differing_categories(splits: dict[str, Dataset]) -> Iterator[Fault]:
     """Yield a fault for each split whose categories are not those of gold."""
     gold = splits.get("gold", Dataset.empty()).categories
-    for split in ("val", "test"):
+    for split in LABELLED_SPLITS:
         if split in splits and splits[split].categories != gold:
             expected = f"the categories of gold.json, {_describe(gold)}"
             found = _describe(splits[split].categories)

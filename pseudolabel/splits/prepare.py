@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from pseudolabel.core.datasets import TUNING, concatenate, renumber, select_images
-from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.core.files import write_json, written_aside
-from pseudolabel.core.held_out import MEASURED_ON, Duplicate, refuse_leaks
+from pseudolabel.core.held_out import Duplicate
 from pseudolabel.core.records import Annotations, Dataset
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.formats.fold_folder import HELD_OUT
@@ -22,12 +20,13 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.common import Prepare
 from pseudolabel.raw import SPLIT_READERS, SPLIT_WRITERS
 from pseudolabel.raw.layout import LABELLED_SPLITS, RawData, read_raw
+from pseudolabel.raw.reviewed import REVIEWED, Review
 from pseudolabel.splits.duplicates import DuplicateFinder
 from pseudolabel.splits.messages import describe_deep, describe_missing_classes, describe_removed
+from pseudolabel.splits.refusals import refuse_empty, refuse_shared
 from pseudolabel.splits.report import largest_deviation, write_report
+from pseudolabel.splits.reviewed import mark_reviewed, write_reviews
 from pseudolabel.splits.stratify import Parts, assign_parts
-
-_TRAINED_ON = "gold", "pool"
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,12 @@ class Prepared:
         splits: gold, val, tuning, test and pool; test and tuning may have no images. With folds
             there is also held_out, the fold that no model of this run is trained on.
         report: the values of report.json: what was read, split off and removed.
+        reviews: the review of each reviewed image; these images are in gold.
     """
 
     splits: dict[str, Dataset]
     report: dict[str, Any]
+    reviews: dict[str, Review]
 
 
 def prepare(root: Path, output: Path, task: str, section: Prepare, seed: int) -> None:
@@ -64,8 +65,10 @@ def prepare(root: Path, output: Path, task: str, section: Prepare, seed: int) ->
         for name, dataset in prepared.splits.items():
             split = SplitFolder(aside / name)
             labelled = name != "pool"
-            written[name] = SPLIT_WRITERS[task](root, dataset, split.path) if labelled else dataset
+            content = SPLIT_WRITERS[task](root, dataset, split.path) if labelled else dataset
+            written[name] = mark_reviewed(content, prepared.reviews)
             split.write(written[name])
+        write_reviews(aside / "gold", written["gold"].images, prepared.reviews)
         write_json(aside / "report.json", prepared.report)
         write_report(aside, root / IMAGES, written, prepared.report)
     for line in describe_removed(prepared.report) + describe_deep(prepared.report):
@@ -129,10 +132,10 @@ def _prepare_splits(raw: RawData, finder: DuplicateFinder, section: Prepare, see
         test = measured["test"]
         pool = concatenate([pool, Dataset(test.images, Annotations.empty(), test.categories)])
     splits = measured | {"gold": gold, "pool": pool}
-    _refuse_empty(splits, removed)
+    refuse_empty(splits, removed)
     splits = renumber(splits)
-    _refuse_shared(splits, transductive=section.transductive)
-    return Prepared(splits, _report(raw, splits, removed, section))
+    refuse_shared(splits, transductive=section.transductive)
+    return Prepared(splits, _report(raw, splits, removed, section), raw.reviews)
 
 
 def _hold_out(
@@ -152,6 +155,9 @@ def _hold_out(
         if section.folds is not None:
             measured[HELD_OUT] = part
     measured |= _split_val(measured["val"], guard.finder, section.tuning_share, seed)
+    if raw.reviewed is not None:
+        # Last: a review must not change which images are measured on.
+        gold = concatenate([gold, guard.remove_from(raw.reviewed, REVIEWED, measured)])
     return measured, gold
 
 
@@ -200,30 +206,6 @@ def _split_val(
     return {"val": select_images(val, parts == 0), TUNING: select_images(val, parts == 1)}
 
 
-def _refuse_empty(splits: Mapping[str, Dataset], removed: Sequence[Duplicate]) -> None:
-    """Raise if a split that is needed has no images."""
-    faults = []
-    for split in ("val", "gold", "pool"):
-        if len(splits[split].images):
-            continue
-        kinds = Counter(pair.kind for pair in removed if pair.split == split)
-        counts = ", ".join(f"{count} removed as {kind}" for kind, count in sorted(kinds.items()))
-        found = f"none ({counts}: see prepare.duplicate_distance)" if counts else "none"
-        faults.append(Fault(split, "", "at least one image that no other split has", found))
-    if faults:
-        raise DataError(faults)
-
-
-def _refuse_shared(splits: Mapping[str, Dataset], *, transductive: bool) -> None:
-    """Raise if a split that is trained on shares an image with one that is measured on."""
-    for split in _TRAINED_ON:
-        guards = [name for name in (*MEASURED_ON, HELD_OUT) if name in splits]
-        if transductive and split == "pool":
-            guards.remove("test")
-        images = {guard: splits[guard].images for guard in guards}
-        refuse_leaks({split: splits[split].images}, images)
-
-
 def _report(
     raw: RawData,
     splits: Mapping[str, Dataset],
@@ -238,6 +220,7 @@ def _report(
         "images": {split: len(dataset.images) for split, dataset in splits.items()},
         "annotations": {split: len(dataset.annotations) for split, dataset in splits.items()},
         "val_split_off_gold": raw.val is None,
+        "reviewed": int(np.isin(splits["gold"].images.file_names, list(raw.reviews)).sum()),
         "fold": None if section.folds is None else [section.fold, section.folds],
         "transductive": section.transductive,
         "removed": [pair.row() for pair in removed],

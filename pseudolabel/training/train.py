@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -16,19 +15,20 @@ from mmengine.dist import is_main_process
 from mmengine.registry import MODELS, init_default_scope
 
 from pseudolabel.core.errors import ModelError
-from pseudolabel.core.files import hash_file, hash_folder, remove, write_json
+from pseudolabel.core.files import remove, write_json
 from pseudolabel.core.held_out import MEASURED_ON, refuse_leaks, refuse_seen
 from pseudolabel.core.workdir import publish_result, scratch_folder, workers_lock
 from pseudolabel.formats.model_folder import CONFIG, CURVE, EARLIER, RECORD, WEIGHTS
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models import PACKAGES
-from pseudolabel.models.checkpoints import load_checkpoint, load_weights, save_weights
+from pseudolabel.models.checkpoints import load_checkpoint
 from pseudolabel.models.configs import read_config
 from pseudolabel.models.image_size import resolve_image_size
 from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
 from pseudolabel.params.common import Params
 from pseudolabel.params.types import single_value
-from pseudolabel.training.mmengine_config import SNAPSHOT, build_config
+from pseudolabel.training.finished_model import write_model
+from pseudolabel.training.mmengine_config import build_config
 from pseudolabel.training.plain_runner import PlainRunner
 from pseudolabel.training.sources import TrainingData, check_augmentations
 
@@ -114,7 +114,10 @@ def train_in_scratch(scratch: Path, sources: TrainingData, params: Params) -> No
     check_augmentations(sources, categories, params)
     build_runner(config).train()
     if is_main_process():
-        _write_model(scratch, sources, config, params, weights)
+        last = last_checkpoint(scratch)
+        if last is None:
+            raise ModelError(f"{scratch}: expected the last checkpoint of the training, found none")
+        write_model(last, sources, config, params, weights)
 
 
 def _describe(sources: TrainingData, params: Params) -> str:
@@ -213,38 +216,3 @@ def last_checkpoint(scratch: Path) -> Path | None:
 def _iteration(checkpoint: Path) -> int:
     """Return the iteration of a checkpoint."""
     return int(checkpoint.stem.removeprefix("iter_"))
-
-
-def _write_model(
-    scratch: Path, sources: TrainingData, config: Config, params: Params, weights: InitialWeights
-) -> None:
-    """Write the finished model's files into the scratch folder."""
-    checkpoint = last_checkpoint(scratch)
-    if checkpoint is None:
-        raise ModelError(f"{scratch}: expected the last checkpoint of the training, found none")
-    record = _record(sources, params, weights)
-    save_weights(scratch / WEIGHTS, load_weights(checkpoint), record)
-    step = max(1, params.train.iterations // (params.train.snapshots + 1))
-    for number in range(1, params.train.snapshots + 1):
-        snapshot = load_weights(scratch / SNAPSHOT.format(number * step))
-        own_record = record | {"iterations": number * step}
-        save_weights(scratch / EARLIER.format(number), snapshot, own_record)
-    kept = {key: config[key] for key in ("task", "model", "image_size", "categories")}
-    write_json(scratch / CONFIG, Config(kept).to_dict())
-    write_json(scratch / RECORD, record | {"weights": hash_file(scratch / WEIGHTS)})
-
-
-def _record(sources: TrainingData, params: Params, weights: InitialWeights) -> dict[str, Any]:
-    """Return the record of a training: its data, the images seen in any round, and its origin."""
-    counts, seen = {}, weights.images_seen()
-    for folder in sources.folders:
-        dataset = SplitFolder(folder).read()
-        seen.update(dataset.images.hashes)
-        counts[folder.name] = {
-            "images": len(dataset.images),
-            "annotations": int((~dataset.annotations.crowds).sum()),
-            "hidden": int(dataset.annotations.crowds.sum()),
-            "hash": hash_folder(folder),
-        }
-    record: dict[str, Any] = {"seed": params.seed, "iterations": params.train.iterations}
-    return record | {"data": counts, "images": sorted(seen)} | weights.record()
