@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import subprocess
@@ -110,7 +111,9 @@ def train_in_scratch(scratch: Path, sources: TrainingData, params: Params) -> No
             print(f"resumes at iteration {_iteration(checkpoint):,}", flush=True)
     elif weights.source is not None:
         init_default_scope(config.default_scope)
-        config.load_from = str(weights.write(scratch, MODELS.build(config.model)))
+        # A copy: building a model changes its config, and a resumed training builds one less.
+        model = MODELS.build(copy.deepcopy(config.model))
+        config.load_from = str(weights.write(scratch, model))
     check_augmentations(sources, categories, params)
     build_runner(config).train()
     if is_main_process():
