@@ -25,6 +25,7 @@ COMMANDS = {
     "use": "write params.yaml for a task or a recipe",
     "augmentations": "show what the augmentations do to some images",
     "folds": "collect the champions of fold experiments",
+    "review": "send images to a labelling tool, and take corrections back",
     "upgrade": "bring a project's pipeline files to the installed version",
 }
 """Commands, with one module each in pseudolabel/cli."""

@@ -28,6 +28,7 @@ PACKAGES = [
     "evaluation",
     "export",
     "audit",
+    "review",
     "search",
     "cli",
 ]
@@ -47,6 +48,7 @@ ALLOWED = {
     "evaluation": GROUND | {"predictions"},
     "export": GROUND | {"models", "predictions", "evaluation"},
     "audit": GROUND | {"predictions", "pages"},
+    "review": GROUND | {"raw", "predictions"},
 }
 HEAVY = {"torch", "torchvision", "mmcv", "mmdet", "mmengine", "mmseg", "mmpretrain"}
 USES_TORCH = {"models", "training", "predictions"}

@@ -43,6 +43,10 @@ class BusyError(PseudolabelError):
     """Another process does the same work at this moment."""
 
 
+class ReviewError(PseudolabelError):
+    """Images cannot be sent to a labelling tool, or their labels cannot be fetched."""
+
+
 class MachineError(PseudolabelError):
     """The machine has failed to read a file that it has."""
 

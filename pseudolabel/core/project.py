@@ -21,6 +21,7 @@ EXPORT = Path("export/results")
 TUNE = Path("tune")
 METRICS = Path("metrics.json")
 REPORT = Path("report")
+REVIEW = Path("review")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pseudolabel.formats.prediction_store import ShardWriter, shard_writer
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.trained import build_trained, read_trained_config
 from pseudolabel.models.transforms import Pipeline
-from pseudolabel.predictions import task_predictor
+from pseudolabel.predictions import predictor_of
 from pseudolabel.predictions.image_loader import image_loader
 from pseudolabel.predictions.task_predictor import LeftOut, PredictOptions, View
 
@@ -122,7 +122,7 @@ class TrainedModels:
         configs = [read_trained_config(folder) for folder in folders]
         _refuse_other_classes(folders, configs)
         task = configs[0].task
-        self.kind, self.task_predictor = TASKS[task].kind, task_predictor(task)
+        self.kind, self.task_predictor = TASKS[task].kind, predictor_of(task)
         init_default_scope(PACKAGES[task])
         category_ids = np.array([row["id"] for row in configs[0].categories], np.int32)
         self.options = PredictOptions(category_ids, section, round_number)
