@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pseudolabel.core.errors import counted
+from pseudolabel.cli.template import template_folder
+from pseudolabel.core.errors import ParamsError, counted
 from pseudolabel.core.tasks import TASKS
-from pseudolabel.params.loading import load_params
+from pseudolabel.params.common import Params
+from pseudolabel.params.loading import PARAMS, load_params
 from pseudolabel.raw.repair import repair
 from pseudolabel.splits.messages import describe_deep, describe_missing_classes, describe_removed
 from pseudolabel.splits.prepare import Prepared, read_and_split
 
 DESCRIPTION = (
-    "Check a raw root as the stage prepare does, with the parameters of params.yaml. "
+    "Check a raw root as the stage prepare does, with the parameters of params.yaml, or outside "
+    "of a project with the defaults of --task. "
     "Nothing is written, except for a list of many faults: faults.txt in the working folder."
 )
 
@@ -36,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         DataError: the root, or the repaired copy, has faults.
     """
-    params, root = load_params(task=arguments.task), arguments.root
+    params, root = _params(arguments.task), arguments.root
     if arguments.fix is not None:
         repairs = repair(root, arguments.fix, params.task)
         count = counted(len(repairs), "repair")
@@ -47,6 +50,16 @@ def run(arguments: argparse.Namespace) -> int:
     prepared = read_and_split(root, params.task, params.prepare, params.seed)
     print("\n".join(_describe(prepared)))
     return 0
+
+
+def _params(task: str | None) -> Params:
+    """Return the parameters of the project, or outside of a project the defaults of a task."""
+    if PARAMS.is_file():
+        return load_params(task=task)
+    if task is None:
+        tasks = ", ".join(TASKS)
+        raise ParamsError(f"{PARAMS}: none here; run this in a project, or give --task ({tasks})")
+    return load_params(template_folder() / "presets" / f"{task}.yaml")
 
 
 def _describe(prepared: Prepared) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.formats.coco_reader import read_coco
+from pseudolabel.params.loading import PARAMS
 from pseudolabel.raw.importers import IMPORTERS
 from pseudolabel.raw.importers.base import ImportRequest
 from pseudolabel.raw.importers.recognise import recognise
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--negatives",
         action="store_true",
-        help="yolo: images without a label file have no objects (default: they are left out)",
+        help="yolo: images without a label file have no objects (default: they are unlabelled)",
     )
     parser.add_argument(
         "--colours",
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         DataError: the source has faults or an unknown format, its format does not use an option, or
             the root has one of its splits already.
     """
-    form = arguments.format or _recognised_format(arguments.source)
+    form = arguments.format or _recognised_format(arguments.source, arguments.split)
     _refuse_unused_options(arguments, form)
     given = _split_list(arguments.classes)
     request = ImportRequest(
@@ -106,8 +107,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"changed: {note}")
     for kind, names in sorted(found.unused.items()):
         examples = ", ".join(map(repr, names[:_EXAMPLES]))
-        print(f"not used: {len(names):,} {kind}: {examples}{', ...' * (len(names) > _EXAMPLES)}")
-    print(f"next: pseudolabel check {arguments.root}")
+        place = "pool" if set(names) <= set(found.unlabelled) else "not used"
+        print(f"{place}: {len(names):,} {kind}: {examples}{', ...' * (len(names) > _EXAMPLES)}")
+    task = "" if PARAMS.is_file() else " --task TASK"
+    print(f"next: pseudolabel check {arguments.root}{task}")
     return 0
 
 
@@ -129,8 +132,8 @@ def _split_list(text: str) -> tuple[str, ...]:
     return tuple(value.strip() for value in text.split(",") if value.strip())
 
 
-def _recognised_format(source: Path) -> str:
-    """Return the format of a source, and print the reason.
+def _recognised_format(source: Path, split: str) -> str:
+    """Return the format of a source, and print the reason; a pool may be a folder of images.
 
     Raises:
         DataError: no format fits, or several do.
@@ -140,6 +143,8 @@ def _recognised_format(source: Path) -> str:
         ((form, why),) = found.items()
         print(f"read as {form}: {why}")
         return form
+    if not found and split == "pool" and source.is_dir():
+        return "folders"
     expected = "one format that is known by its files, or `--from FORMAT`"
     several = "; ".join(f"{form} ({why})" for form, why in found.items())
     if not source.exists():

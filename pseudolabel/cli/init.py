@@ -22,7 +22,7 @@ A project of pseudolabel: few labels, many images.
     dvc repro                  # build the rounds, print the table of rounds
     cat report/rounds.md       # print it again
     dvc exp run -S round=3     # build one more round
-    dvc metrics diff           # compare with the last commit
+    git commit -am "Round 2"   # then `dvc metrics diff` compares with it
     pseudolabel check {data}
     pseudolabel upgrade        # new pipeline files, after an upgrade of the library
 
@@ -63,11 +63,31 @@ def run(arguments: argparse.Namespace) -> int:
         _write(project / name, text)
     use(arguments.task, project / PARAMS, project / "presets", data_root=root)
     _write(project / README, README_TEXT.format(name=project.resolve().name, data=root))
+    committed = _commit(project, [*files, PARAMS, README, ".dvc", ".dvcignore"])
     print(f"{project}: a project for {arguments.task}, with the data in {root}")
+    if not committed:
+        print("first: commit its files, because `dvc exp run` needs a commit")
     print(f"next: cd {project} && dvc repro")
     if data is not None and not (data / "gold.json").is_file():
         print(f"first: {data} has no gold.json; bring its labels in with `pseudolabel import`")
     return 0
+
+
+def _commit(project: Path, names: list[str]) -> bool:
+    """Commit the files of a project; return False if git cannot, for example without a name."""
+    for command in (
+        ["add", "--", *names],
+        ["commit", "--quiet", "-m", "A new project", "--", *names],
+    ):
+        done = subprocess.run(
+            ["git", *command],  # noqa: S607 - git is found by PATH
+            cwd=project,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            return False
+    return True
 
 
 def _refuse_existing(project: Path, names: list[str]) -> None:

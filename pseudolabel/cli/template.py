@@ -19,7 +19,7 @@ _SUFFIXES = (".py", ".yaml", ".json", ".md")
 _CODE_DEPENDENCIES = re.compile(r"(?:^ *- pseudolabel/\w+\n)+", re.MULTILINE)
 
 
-def _template_folder() -> Path:
+def template_folder() -> Path:
     """Return the folder of the pipeline files: in the installed wheel, or this repository."""
     package = Path(pseudolabel.__file__).parent
     installed = package / "template"
@@ -28,7 +28,7 @@ def _template_folder() -> Path:
 
 def pipeline_files() -> dict[str, str]:
     """Return the text of each pipeline file of a project, by its path in the project."""
-    folder = _template_folder()
+    folder = template_folder()
     paths = [folder / name for name in _FILES]
     for name in _FOLDERS:
         paths += [path for path in (folder / name).rglob("*") if path.suffix in _SUFFIXES]

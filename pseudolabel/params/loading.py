@@ -22,12 +22,14 @@ from pseudolabel.params.keys import PARAMS_BY_TASK, closest_task
 
 __all__ = ["PARAMS_BY_TASK", "load_params", "read_yaml", "validate", "with_values"]
 
+PARAMS = Path("params.yaml")
+"""The parameters of a project, relative to it."""
 _KEPT_FOR_ANOTHER_TASK = ("data", "prepare", "seed")
 """Sections of params.yaml that fit every task."""
 _KINDS = {list: "list", str: "text", int: "number", float: "number"}
 
 
-def load_params(path: Path = Path("params.yaml"), task: str | None = None) -> Params:
+def load_params(path: Path = PARAMS, task: str | None = None) -> Params:
     """Return the validated params.yaml.
 
     Args:

@@ -11,6 +11,13 @@ from pseudolabel.core.records import Dataset
 from pseudolabel.formats.fold_folder import HELD_OUT
 
 _TRAINED_ON = "gold", "pool"
+_NONE = {
+    "val": "none",
+    "gold": "none",
+    "pool": "none: put images without labels into images/, or run `pseudolabel import FOLDER ROOT "
+    "--split pool`",
+}
+"""What the user reads if a split has no images to begin with."""
 
 
 def refuse_empty(splits: Mapping[str, Dataset], removed: Sequence[Duplicate]) -> None:
@@ -21,7 +28,7 @@ def refuse_empty(splits: Mapping[str, Dataset], removed: Sequence[Duplicate]) ->
             continue
         kinds = Counter(pair.kind for pair in removed if pair.split == split)
         counts = ", ".join(f"{count} removed as {kind}" for kind, count in sorted(kinds.items()))
-        found = f"none ({counts}: see prepare.duplicate_distance)" if counts else "none"
+        found = f"none ({counts}: see prepare.duplicate_distance)" if counts else _NONE[split]
         faults.append(Fault(split, "", "at least one image that no other split has", found))
     if faults:
         raise DataError(faults)

@@ -39,7 +39,7 @@ def test_faults_are_reported_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "root").exists()
 
 
-def test_a_format_is_recognised_and_what_was_not_used_is_told(tmp_path):
+def test_a_format_is_recognised_and_images_without_labels_become_the_pool(tmp_path):
     source, root = tmp_path / "source", tmp_path / "root"
     for number in range(6):
         write_image(source / "images" / f"{number}.png", number)
@@ -51,9 +51,24 @@ def test_a_format_is_recognised_and_what_was_not_used_is_told(tmp_path):
     first, second, third, fourth = output.splitlines()
     assert first == "read as yolo: data.yaml has `names` of classes"
     assert second == f"gold: 1 images, 1 labels in {root}"
-    assert third.startswith("not used: 5 images without a label file (`--negatives` takes")
+    assert third.startswith("pool: 5 images without a label file (`--negatives` takes")
     assert third.endswith("objects): 'images/1.png', 'images/2.png', 'images/3.png', ...")
     assert fourth == f"next: pseudolabel check {root}"
+    names = sorted(path.name for path in (root / "images" / "images").iterdir())
+    assert names == [f"{number}.png" for number in range(6)]
+    assert not (root / "pool.json").exists()
+
+
+def test_a_plain_folder_of_images_becomes_the_pool(tmp_path):
+    for number in range(3):
+        write_image(tmp_path / "photos" / f"{number}.png", number)
+    root = tmp_path / "root"
+    status, output, _ = pseudolabel("import", tmp_path / "photos", root, "--split", "pool")
+    assert status == 0
+    assert output.startswith(f"pool: 3 images, 0 labels in {root}\n")
+    status, _, messages = pseudolabel("import", tmp_path / "photos", tmp_path / "other")
+    assert status == 1
+    assert "expected one format that is known by its files" in messages
 
 
 def test_a_source_of_no_format_or_of_two_is_a_fault(tmp_path):

@@ -38,6 +38,22 @@ def test_a_project_has_all_pipeline_files(project):
     assert not any(name.startswith("pseudolabel/") for name in names)
     assert len((project / "README.md").read_text().splitlines()) <= 15
     assert (project / ".git").is_dir()
+    assert git(project, "log", "--format=%s") == "A new project\n"
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_in_a_repository_only_the_files_of_the_project_are_committed(tmp_path):
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "own.txt").write_text("mine")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    git(tmp_path, "add", "own.txt")
+    code, _, errors = pseudolabel("init", tmp_path / "mine", "--task", "detection")
+    assert code == 0, errors
+    committed = set(git(tmp_path, "ls-tree", "-r", "--name-only", "HEAD").split())
+    assert {"mine/params.yaml", "mine/dvc.yaml", "mine/.dvc/config"} <= committed
+    assert not committed & {"own.txt", "mine/notes.txt"}
+    assert git(tmp_path, "diff", "--cached", "--name-only") == "own.txt\n"
 
 
 def test_a_project_has_the_parameters_of_its_task_and_data(project):

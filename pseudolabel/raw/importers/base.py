@@ -29,7 +29,7 @@ class ImportRequest:
         classes: names of the classes in the order of their numbers, if the format has no names.
         class_from_folder: the class of a label is the name of the folder of its file; the class in
             the file is ignored.
-        negatives: images without a label file have no objects, instead of being left out.
+        negatives: images without a label file have no objects, instead of being unlabelled.
         colours: the colours of the classes in masks, as #rrggbb in the order of the classes.
         ignore_zero: pixels of 0 in masks are unlabelled, and the classes are counted from 1.
         classes_of_gold: `classes` are those of the root's gold, because none were given.
@@ -94,15 +94,30 @@ class ImportResult:
     Attributes:
         splits: the splits by name.
         faults: every fault found.
-        unused: what was seen in the source and not imported: names by kind, such as the label files
-            that no image took. The user sees each kind with a count and some names.
+        unused: what was seen in the source and is in no split: names by kind, such as the label
+            files that no image took. The user sees each kind with a count and some names.
+        unlabelled: the source file of each unused name that is an image without labels. It is
+            copied to images/, so that it becomes part of the pool.
         notes: what was changed on the way, such as ids: one line each. The user sees them.
     """
 
     splits: dict[str, ImportedSplit] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     unused: dict[str, list[str]] = field(default_factory=dict)
+    unlabelled: dict[str, Path] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def add_unlabelled(self, kind: str, folder: Path, names: Sequence[str]) -> None:
+        """Add images without labels, whose names are relative to a folder.
+
+        Args:
+            kind: why they have no labels, for the user.
+            folder: the folder of the images.
+            names: their names.
+        """
+        if names:
+            self.unused.setdefault(kind, []).extend(names)
+            self.unlabelled |= {name: folder / name for name in names}
 
 
 Reader = Callable[[ImportRequest], ImportResult]

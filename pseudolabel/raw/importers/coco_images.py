@@ -76,8 +76,7 @@ def place_images(
     used = {place.path for _, place in placed}
     first = indexes[0]
     unlisted = [n for n in first.names if first.folder / n not in used and not is_drawn(n)]
-    if unlisted:
-        found.unused["images that no label file names"] = unlisted
+    found.add_unlabelled("images that no label file names", first.folder, unlisted)
     return by_split
 
 

@@ -60,8 +60,7 @@ def read(request: ImportRequest) -> ImportResult:
     found.splits[request.split] = builder.finished()
     found.faults += builder.faults
     strays = [name for name in index.names if name not in images]
-    if strays:
-        found.unused["images without a row"] = strays
+    found.add_unlabelled("images without a row", index.folder, strays)
     return found
 
 

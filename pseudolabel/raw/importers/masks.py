@@ -60,8 +60,7 @@ def read(request: ImportRequest) -> ImportResult:
         paired = {name: pairs.files[name] for name in images if name in pairs.files}
         _add_split(found, split, folder, masks, paired, reader, classes)
         without = [name for name in images if name not in paired]
-        if without:
-            found.unused.setdefault("images without a mask", []).extend(without)
+        found.add_unlabelled("images without a mask", folder, without)
     if pairs.unused:
         found.unused["masks without an image"] = pairs.unused
     if not pairs.files:

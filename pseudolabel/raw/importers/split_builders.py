@@ -71,8 +71,7 @@ class SplitBuilders:
             found.faults += builder.faults
             used |= set(found.splits[split].files)
         unlabelled = [name for name in self.images.names if name not in used and not is_drawn(name)]
-        if unlabelled:
-            self._unused["images without a label file"] = unlabelled
+        found.add_unlabelled("images without a label file", self.images.folder, unlabelled)
         for kind, names in self._unused.items():
             found.unused.setdefault(kind, []).extend(names)
 

@@ -22,6 +22,8 @@ from pseudolabel.raw.importers.gold_classes import use_gold_classes
 def write_raw_root(found: ImportResult, root: Path) -> None:
     """Write the imported splits to a raw root, which may have other splits already.
 
+    Images without labels are copied to images/: without a pool.json, they are part of the pool.
+
     Raises:
         DataError: the import has faults, or the root already has one of the splits, or a file of
             the root would be overwritten. Nothing is written in these cases.
@@ -36,8 +38,12 @@ def write_raw_root(found: ImportResult, root: Path) -> None:
             faults.append(Fault(str(path), "", "a root without this split", "one that has it"))
         faults += _find_clashes(root / IMAGES, content.files)
         faults += _find_clashes(root / LABEL_MAPS, content.maps)
+    taken = {name for content in found.splits.values() for name in content.files}
+    unlabelled = {name: path for name, path in found.unlabelled.items() if name not in taken}
+    faults += _find_clashes(root / IMAGES, unlabelled)
     if faults:
         raise DataError(faults)
+    _copy_files(root / IMAGES, unlabelled, "images without labels")
     for split, content in found.splits.items():
         _copy_files(root / IMAGES, content.files, f"images of {split}")
         _write_maps(root / LABEL_MAPS, content.maps, f"masks of {split}")

@@ -53,7 +53,7 @@ def _read_split(
     for name in tqdm(names, desc=f"reading {split}", unit="img", mininterval=2):
         label_file = pairs.files.get(name)
         if label_file is None and not negatives and split != "pool":
-            found.unused.setdefault(_NO_LABELS, []).append(name)
+            found.add_unlabelled(_NO_LABELS, layout.folder, [name])
             continue
         image = builder.add_image(split, name)
         if image is not None and label_file is not None:

@@ -191,7 +191,7 @@ def test_the_command_says_what_it_changed_and_did_not_use(tmp_path):
     status, output, _ = pseudolabel(*command)
     assert status == 0
     assert f"changed: result.json: {RENUMBERED}" in output.splitlines()
-    assert "not used: 1 images that no label file names: 'y.png'" in output.splitlines()
+    assert "pool: 1 images that no label file names: 'y.png'" in output.splitlines()
 
 
 def test_category_ids_as_texts_are_mended(tmp_path):
