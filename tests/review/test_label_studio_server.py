@@ -65,14 +65,16 @@ def studio_folder(tmp_path_factory):
             start_new_session=True,
         )
     url, end = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
-    while not answers(url):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < end, log.read_text()
-        time.sleep(0.5)
-    (folder / "url").write_text(url)
-    yield folder
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(timeout=60)
+    try:
+        while not answers(url):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.5)
+        (folder / "url").write_text(url)
+        yield folder
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)
     assert (folder / server.TOKEN_FILE).read_text() not in log.read_text()
 
 
@@ -97,9 +99,10 @@ def review(*arguments):
 
 def submit(person, task, change=lambda results: results, **options):
     """Submit the predictions of a task, changed, as the labelling page would."""
-    results = [dict(row) for row in task.predictions[0]["result"]]
-    for row in results:
-        row.pop("score", None)
+    (prediction,) = task.model_dump()["predictions"]
+    results = [
+        {key: value for key, value in row.items() if key != "score"} for row in prediction["result"]
+    ]
     person.annotations.create(id=task.id, result=change(results), **options)
 
 
