@@ -27,7 +27,7 @@ Deliver = Callable[[Batch, Sequence[Category]], dict[str, Any]]
 """Takes a batch and the classes to a tool, and returns where it is there."""
 
 
-def choose(
+def _choose(
     candidates: Candidates, count: int, by: choice.By, params: Params, folder: RoundFolder
 ) -> Images:
     """Return the images to send, in the order of choice.
@@ -82,7 +82,7 @@ def send(count: int, by: choice.By, tool: str, params: Params, deliver: Deliver)
     candidates = candidates.of(fresh)
     if not len(candidates.images):
         raise ReviewError("the pool: expected an image that was not sent yet, found none")
-    chosen = choose(candidates, count, by, params, folder)
+    chosen = _choose(candidates, count, by, params, folder)
     kind = TASKS[params.task].kind
     images = predicted_labels(folder, chosen, candidates.categories, kind)
     number = max(batch_numbers(), default=0) + 1

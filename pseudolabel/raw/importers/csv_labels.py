@@ -12,13 +12,8 @@ from pathlib import PurePosixPath
 
 from pseudolabel.core.errors import Fault
 from pseudolabel.formats.image_files import IMAGE_SUFFIXES
-from pseudolabel.raw.importers.base import (
-    Builder,
-    ImportRequest,
-    ImportResult,
-    Record,
-    images_folder,
-)
+from pseudolabel.raw.importers.base import ImportRequest, ImportResult, Record, images_folder
+from pseudolabel.raw.importers.builder import Builder
 from pseudolabel.raw.importers.csv_table import Columns, Table, list_csv_files, read_table
 from pseudolabel.raw.importers.source_files import FileIndex
 

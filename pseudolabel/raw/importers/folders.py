@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from pseudolabel.core.errors import Fault
 from pseudolabel.formats.image_files import is_junk, list_images
-from pseudolabel.raw.importers.base import Builder, ImportRequest, ImportResult
+from pseudolabel.raw.importers.base import ImportRequest, ImportResult
+from pseudolabel.raw.importers.builder import Builder
 from pseudolabel.raw.importers.split_names import SPLITS, split_of
 
 _NO_SPLIT = "images outside the folders of the splits"

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from pseudolabel.raw.importers.base import Builder, Record, existing_path_inside
+from pseudolabel.raw.importers.base import Record, existing_path_inside
+from pseudolabel.raw.importers.builder import Builder
 from pseudolabel.raw.importers.source_files import FileIndex
 
 _SHOWN = 3

@@ -11,7 +11,8 @@ from tqdm import tqdm
 from pseudolabel.core.errors import Fault, short_repr
 from pseudolabel.formats.coco_annotations import is_number
 from pseudolabel.formats.image_files import IMAGE_SUFFIXES
-from pseudolabel.raw.importers.base import Builder, ImportRequest, ImportResult, Record
+from pseudolabel.raw.importers.base import ImportRequest, ImportResult, Record
+from pseudolabel.raw.importers.builder import Builder
 from pseudolabel.raw.importers.image_search import add_found_image, find_image
 from pseudolabel.raw.importers.json_values import other_fields, read_json, size_of
 from pseudolabel.raw.importers.shapes import (

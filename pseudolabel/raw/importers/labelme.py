@@ -10,7 +10,8 @@ from typing import Any
 from tqdm import tqdm
 
 from pseudolabel.core.errors import Fault, short_repr
-from pseudolabel.raw.importers.base import Builder, ImportRequest, ImportResult, Record
+from pseudolabel.raw.importers.base import ImportRequest, ImportResult, Record
+from pseudolabel.raw.importers.builder import Builder
 from pseudolabel.raw.importers.image_search import add_found_image
 from pseudolabel.raw.importers.json_values import other_fields, read_json, size_of
 from pseudolabel.raw.importers.shapes import (

@@ -15,7 +15,6 @@ from pseudolabel.core.files import describe_outside, path_inside
 from pseudolabel.formats.image_files import list_images
 from pseudolabel.formats.label_maps import LABEL_MAPS, UNLABELLED
 from pseudolabel.raw.importers.base import (
-    Builder,
     ImportRequest,
     ImportResult,
     MapSource,
@@ -23,6 +22,7 @@ from pseudolabel.raw.importers.base import (
     images_folder,
     read_lines,
 )
+from pseudolabel.raw.importers.builder import Builder
 from pseudolabel.raw.importers.mask_classes import read_classes
 from pseudolabel.raw.importers.mask_files import MASK_SUFFIXES, MaskReader
 from pseudolabel.raw.importers.source_files import FileIndex, pair_files

@@ -6,7 +6,8 @@ import posixpath
 from collections.abc import Sequence
 
 from pseudolabel.core.errors import Fault, short_repr
-from pseudolabel.raw.importers.base import Builder, ImportRequest, ImportResult
+from pseudolabel.raw.importers.base import ImportRequest, ImportResult
+from pseudolabel.raw.importers.builder import Builder
 from pseudolabel.raw.importers.image_search import candidates_text, is_drawn
 from pseudolabel.raw.importers.source_files import FileIndex, source_folder
 from pseudolabel.raw.importers.split_names import split_of

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from pseudolabel.core.errors import Fault
 from pseudolabel.core.regular_files import read_utf8
-from pseudolabel.raw.importers.base import Builder, ImportRequest, ImportResult, Record
+from pseudolabel.raw.importers.base import ImportRequest, ImportResult, Record
+from pseudolabel.raw.importers.builder import Builder
 from pseudolabel.raw.importers.source_files import FileIndex, Pairs, pair_files
 from pseudolabel.raw.importers.yolo_layouts import Layout, read_layout
 from pseudolabel.raw.importers.yolo_lines import LineError, parse_line

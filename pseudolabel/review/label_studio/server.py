@@ -67,14 +67,14 @@ def token() -> str:
     return TOKEN_FILE.read_text(encoding="utf-8")
 
 
-def server_command(program: Path, port: int) -> list[str]:
+def _server_command(program: Path, port: int) -> list[str]:
     """Return the command that starts the server."""
     command = [str(program.resolve()), "start", "--no-browser", "--log-level", "WARNING"]
     command += ["--internal-host", HOST, "--port", str(port)]
     return [*command, "--data-dir", str((FOLDER / "data").resolve())]
 
 
-def server_environment(root: Path) -> Mapping[str, str]:
+def _server_environment(root: Path) -> Mapping[str, str]:
     """Return the variables of the server: its account, and the images that it may show.
 
     Args:
@@ -106,7 +106,7 @@ def start(root: Path, port: int) -> int:
     """
     program = install()
     (FOLDER / "data").mkdir(parents=True, exist_ok=True)
-    environment = server_environment(root)
+    environment = _server_environment(root)
     print(f"Label Studio: http://{HOST}:{port}, user {USER}, password in {TOKEN_FILE}", flush=True)
     print("Ctrl-C stops it; labels are kept", flush=True)
-    return subprocess.run(server_command(program, port), check=False, env=environment).returncode
+    return subprocess.run(_server_command(program, port), check=False, env=environment).returncode
