@@ -10,6 +10,7 @@ model = {
     "backbone": {
         "type": "EfficientNetLite",
         "arch": "lite0",
+        "frozen_stages": 3,
         "out_indices": (6,),
         "init_cfg": {"type": "Pretrained", "checkpoint": "package:efficientnet-lite0"},
     },

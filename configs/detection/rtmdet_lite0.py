@@ -15,6 +15,7 @@ model = {
     "backbone": {
         "type": "EfficientNetLite",
         "arch": "lite0",
+        "frozen_stages": 3,
         "out_indices": (2, 3, 4, 5),
         "init_cfg": {"type": "Pretrained", "checkpoint": "package:efficientnet-lite0"},
     },

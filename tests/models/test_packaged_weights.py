@@ -113,7 +113,7 @@ def test_round_0_begins_with_the_backbone_and_students_with_the_champion(data, t
     assert record["initial_weights"] == hash_file(teacher / "weights.pth")
     assert record["pretrained"]
     packaged, before, after = (
-        weights[f"{prefix}layers.0.conv.weight"]
+        weights[f"{prefix}layers.4.0.depthwise_conv.conv.weight"]
         for prefix, weights in (
             ("", load_packaged(LITE0)),
             ("backbone.", load_weights(teacher / "weights.pth")),
