@@ -106,6 +106,18 @@ def test_the_table_has_the_chosen_iterations_if_weights_were_chosen(tmp_path):
     assert "chosen_iteration" not in _flat_metrics(HISTORY)
 
 
+def test_the_table_counts_reviewed_images_if_there_are_any(tmp_path):
+    data = HISTORY[1]["data"] | {"gold": {"images": 24, "annotations": 9, "reviewed": 20}}
+    history = [HISTORY[0], HISTORY[1] | {"data": data}, HISTORY[2]]
+    write_json(tmp_path / "evaluation" / "history.json", history)
+    write_json(tmp_path / "evaluation" / "speed.json", [20.0, 21.0, 22.0])
+    table = compare(tmp_path / "evaluation", tmp_path / "metrics.json", tmp_path / "report")
+    cells = [line.split("|")[-2].strip() for line in table.splitlines()[:5]]
+    assert (cells[0], *cells[2:]) == ("reviewed images", "0", "20", "0")
+    assert _flat_metrics(history[:2])["gold.reviewed"] == 20
+    assert "gold.reviewed" not in _flat_metrics(HISTORY)
+
+
 def test_the_verdict_has_the_best_round_and_the_last_gain():
     assert "run round 1" in verdict(HISTORY[:1])
     text = verdict(HISTORY[:2])
