@@ -11,7 +11,12 @@ from pseudolabel.core.tasks import TASKS
 from pseudolabel.params.common import Params
 from pseudolabel.params.loading import PARAMS, load_params
 from pseudolabel.raw.repair import repair
-from pseudolabel.splits.messages import describe_deep, describe_missing_classes, describe_removed
+from pseudolabel.splits.messages import (
+    describe_deep,
+    describe_few,
+    describe_missing_classes,
+    describe_removed,
+)
 from pseudolabel.splits.prepare import Prepared, read_and_split
 
 DESCRIPTION = (
@@ -69,7 +74,8 @@ def _describe(prepared: Prepared) -> list[str]:
         labels = f", {counted(len(dataset.annotations), 'label')}" if split != "pool" else ""
         lines.append(f"  {split}: {counted(len(dataset.images), 'image')}{labels}")
     report = prepared.report
-    lines += [f"  {line}" for line in describe_removed(report) + describe_deep(report)]
+    for describe in (describe_removed, describe_deep, describe_few):
+        lines += [f"  {line}" for line in describe(report)]
     lines += [
         f"  removed from {pair['split']}: {pair['file']!r}, {pair['kind']} of {pair['twin']!r} "
         f"in {pair['twin_split']}"

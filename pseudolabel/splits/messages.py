@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from pseudolabel.core.datasets import TUNING
 from pseudolabel.core.errors import counted
 
 _NAMES_SHOWN = 10
 """Classes that a warning names; report.json has all of them."""
+_FEWEST_MEASURED = 20
+"""Print a warning if val and tuning together have fewer images."""
 _MANY_DUPLICATES = 0.1
 """Print a warning if more near-duplicates were removed than this share of the images that stay."""
 
@@ -32,6 +35,16 @@ def describe_removed(report: Mapping[str, Any]) -> list[str]:
             )
         lines.append(line)
     return lines
+
+
+def describe_few(report: Mapping[str, Any]) -> list[str]:
+    """Return a warning if the champion and the thresholds are chosen on very few images."""
+    val, tuning = (report["images"][split] for split in ("val", TUNING))
+    if val + tuning >= _FEWEST_MEASURED:
+        return []
+    effect = "the choice of the champion and of the thresholds is mostly chance"
+    cure = "label more, or raise prepare.val_share"
+    return [f"warning: only {val} + {tuning} images in val and tuning: {effect}; {cure}"]
 
 
 def describe_deep(report: Mapping[str, Any]) -> list[str]:

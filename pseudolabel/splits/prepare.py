@@ -22,7 +22,12 @@ from pseudolabel.raw import SPLIT_READERS, SPLIT_WRITERS
 from pseudolabel.raw.layout import LABELLED_SPLITS, RawData, read_raw
 from pseudolabel.raw.reviewed import REVIEWED, Review
 from pseudolabel.splits.duplicates import DuplicateFinder
-from pseudolabel.splits.messages import describe_deep, describe_missing_classes, describe_removed
+from pseudolabel.splits.messages import (
+    describe_deep,
+    describe_few,
+    describe_missing_classes,
+    describe_removed,
+)
 from pseudolabel.splits.refusals import refuse_empty, refuse_shared
 from pseudolabel.splits.report import largest_deviation, write_report
 from pseudolabel.splits.reviewed import mark_reviewed, write_reviews
@@ -71,8 +76,9 @@ def prepare(root: Path, output: Path, task: str, section: Prepare, seed: int) ->
         write_reviews(aside / "gold", written["gold"].images, prepared.reviews)
         write_json(aside / "report.json", prepared.report)
         write_report(aside, root / IMAGES, written, prepared.report)
-    for line in describe_removed(prepared.report) + describe_deep(prepared.report):
-        print(line)
+    for describe in (describe_removed, describe_deep, describe_few):
+        for line in describe(prepared.report):
+            print(line)
     if prepared.report["classes_without_gold"]:
         print(f"warning: {describe_missing_classes(prepared.report)}: they will not be learned")
 

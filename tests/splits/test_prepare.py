@@ -143,3 +143,11 @@ def test_a_long_list_of_classes_without_gold_is_shortened():
     message = describe_missing_classes(report)
     assert message.startswith("no gold label for the classes 'class 0', 'class 1'")
     assert message.endswith("'class 9' and 984 more")
+
+
+def test_a_small_val_is_a_warning(tmp_path, capsys):
+    prepare_detection(raw_root(tmp_path / "few", gold_count=8), tmp_path / "out")
+    text = "warning: only 2 + 0 images in val and tuning: the choice of the champion"
+    assert text in capsys.readouterr().out
+    prepare_detection(raw_root(tmp_path / "more", gold_count=4, val=20), tmp_path / "more_out")
+    assert "images in val and tuning" not in capsys.readouterr().out

@@ -149,7 +149,7 @@ def test_a_few_copies_are_listed_without_a_warning(tmp_path, capsys):
     prepare_detection(root, tmp_path / "out")
     printed = capsys.readouterr().out
     assert "1 image removed from pool: copy of test; 2 stay" in printed
-    assert "warning" not in printed
+    assert "warning: 1 image" not in printed
 
 
 def test_the_error_of_an_empty_pool_has_the_reason(tmp_path):
