@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.lift_arms import Bench, loop
 from benchmarks.preset_params import preset_params
 from pseudolabel.core.per_round import in_round
-from pseudolabel.evaluation.evaluate import score_model
 from pseudolabel.evaluation.history import Row
+from pseudolabel.evaluation.score import score_model
 from pseudolabel.params.common import Params
 from pseudolabel.raw.sample import SAMPLES
 from pseudolabel.training.train import train

@@ -11,6 +11,8 @@ HISTORY, SPEED = "history.json", "speed.json"
 REPORTED_SPLITS = ("val", "test")
 SELECTION = "selection"
 """In a row, with `evaluate.select: best`: the split, the chosen iteration, and all scores."""
+TEACHER_FILES = "teacher_files"
+"""In a row: the files of predictions that taught the round; of round 0, the one that it is."""
 
 Row = dict[str, Any]
 

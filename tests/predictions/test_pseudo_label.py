@@ -16,7 +16,8 @@ from pseudolabel.formats.label_maps import read_prediction_maps
 from pseudolabel.formats.prediction_store import shard_writer
 from pseudolabel.formats.shards import TEACHER_FILE, read_shards, shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.predictions.predictor import BatchPredictions, TrainedModels
+from pseudolabel.predictions.batches import BatchPredictions
+from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.predictions.pseudo_label import label_missing_shards, label_pool
 from pseudolabel.training.train import train
 from tests.builders import images, same_rows
