@@ -13,8 +13,10 @@ from pseudolabel.evaluation.history import (
     REPORTED_SPLITS,
     SELECTION,
     SPEED,
+    TEACHER_FILES,
     Row,
     best_round,
+    describe_files,
     display_name,
     gain,
     main_score,
@@ -115,6 +117,8 @@ def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
     # Only if there is something to say: the table of most projects stays narrow.
     has_unknown = any(row.get(UNKNOWN_ORIGIN) for row in history)
     head += ["initial weights"] if has_unknown else []
+    has_files = any(row.get(TEACHER_FILES) for row in history)
+    head += ["teacher file"] if has_files else []
     has_choice = any(SELECTION in row for row in history)
     head += ["chosen iteration"] if has_choice else []
     body = []
@@ -123,16 +127,13 @@ def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
         cells = [str(row["round"])]
         cells += [_format_score(row[split][name]) for split in splits for name in headline]
         cells += _gain_cells(row)
-        cells += [
-            str(row["iterations"]),
-            str(silver["images"]),
-            str(silver["annotations"]),
-            f"{speed:.0f}",
-            f"{row['weights_mb']:.1f}",
-        ]
+        cells += [str(row["iterations"]), str(silver["images"]), str(silver["annotations"])]
+        cells += [f"{speed:.0f}" if speed else "-", f"{row['weights_mb']:.1f}"]
         cells.append(f"round {row['champion']}")
         if has_unknown:
             cells.append("origin unknown" if row.get(UNKNOWN_ORIGIN) else "known")
+        if has_files:
+            cells.append(", ".join(row.get(TEACHER_FILES) or ["-"]))
         if has_choice:
             cells.append(_format_choice(row))
         body.append(cells)
@@ -174,8 +175,10 @@ def _format_score(value: float | None, sign: str = "") -> str:
 def _verdict(history: list[Row]) -> str:
     """Return a text: which round is best, and whether another round is worth it."""
     best, last = best_round(history), history[-1]["round"]
+    notes = describe_files(history)
     if last == 0:
-        return "Round 0 is the teacher on gold alone: run round 1 to measure the gain from silver."
+        gold = [] if history[0].get(TEACHER_FILES) else ["Round 0 is the teacher on gold alone."]
+        return "\n\n".join([*gold, *notes, "Run round 1 to measure the gain from silver."])
     lift, metric = gain(history[best], history[0], "val"), history[0]["headline"][0]
     if lift is None:
         return _describe_no_score(history)
@@ -183,7 +186,7 @@ def _verdict(history: list[Row]) -> str:
     if best == 0:
         text = f"No round up to {last} is better than the teacher on val: silver did not help."
     text = f"{text} {_describe_last_gain(history[-1], metric)} {_advice(history[-1])}"
-    return "\n\n".join([text, *_describe_failures(history)])
+    return "\n\n".join([text, *_describe_failures(history), *notes])
 
 
 def _describe_no_score(history: list[Row]) -> str:

@@ -40,6 +40,23 @@ def gain(row: Row, before: Row, split: str) -> float | None:
     return None if new is None or old is None else round(new - old, 6)
 
 
+def describe_files(history: list[Row]) -> list[str]:
+    """Return a line if round 0 is a file of predictions, and one if files taught other rounds."""
+    lines = []
+    if history[0].get(TEACHER_FILES):
+        (name,) = history[0][TEACHER_FILES]
+        lines.append(
+            f"Round 0 is the file {name}, with no training on gold: labels of val and test only "
+            "say how good it is."
+        )
+    if any(row.get(TEACHER_FILES) for row in history):
+        lines.append(
+            "Which images the model behind a teacher file was trained on is not known: if test "
+            "was among them, the scores on test are too good."
+        )
+    return lines
+
+
 def headline_scores(row: Row, split: str) -> dict[str, float | None]:
     """Return the headline metrics of a split by flat names, such as `test.mAP`; {} without it."""
     if split not in row:
