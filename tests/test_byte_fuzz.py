@@ -98,9 +98,7 @@ TABLE = [["3.png", 0.1, 0.7, 0.2], ["4.png", 0, 1, 0]]
 
 def results(path):
     polygon = [[2, 3, 12, 3, 12, 15, 2, 15]]
-    write_results(
-        path, [result("3.png", segmentation=polygon), result("4.png", segmentation=polygon)]
-    )
+    write_results(path, [result(name, segmentation=polygon) for name in ("3.png", "4.png")])
 
 
 def parquet(path):

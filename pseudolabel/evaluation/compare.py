@@ -177,8 +177,8 @@ def _verdict(history: list[Row]) -> str:
     best, last = best_round(history), history[-1]["round"]
     notes = describe_files(history)
     if last == 0:
-        gold = [] if history[0].get(TEACHER_FILES) else ["Round 0 is the teacher on gold alone."]
-        return "\n\n".join([*gold, *notes, "Run round 1 to measure the gain from silver."])
+        gold = "Round 0 is the teacher on gold alone: run round 1 to measure the gain from silver."
+        return "\n\n".join(notes) if notes else gold
     lift, metric = gain(history[best], history[0], "val"), history[0]["headline"][0]
     if lift is None:
         return _describe_no_score(history)

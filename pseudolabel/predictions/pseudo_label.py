@@ -58,26 +58,25 @@ def label_pool(
     section = params.pseudo_label
     named = list_in_round(section.teachers, round_number)
     teachers = teachers_of_round(named, champion, prepared)
-    splits = [SplitFolder(prepared / split) for split in ("pool", TUNING)]
-    images, tuning = (split.read().images for split in splits)
+    pool, tuning = (SplitFolder(prepared / name).read().images for name in ("pool", TUNING))
     files = teachers.read_files(prepared, params.task, round_number)
-    label_tuning = _check_files(teachers, files, images, tuning)
+    label_tuning = _check_files(teachers, files, pool, tuning)
     values = section.model_copy(update={"teachers": named}).model_dump(mode="json")
-    inputs = [split.coco_file for split in splits] + teachers.inputs
     # The names in a file are looked up among the images of all splits.
-    inputs += sorted(prepared.glob(f"*/{COCO_FILE}")) if files else []
-    scratch = scratch_folder("pseudo_label", [round_number, values], inputs)
+    splits = ["*"] if files else ["pool", TUNING]
+    inputs = [path for name in splits for path in sorted(prepared.glob(f"{name}/{COCO_FILE}"))]
+    scratch = scratch_folder("pseudo_label", [round_number, values], inputs + teachers.inputs)
 
     @cache
     def load_teachers() -> Predictor:
         return _predictor(teachers, files, prepared, params, round_number)
 
     def label() -> list[str]:
-        label_missing_shards(images, load_teachers, scratch, section.shard_images)
+        label_missing_shards(pool, load_teachers, scratch, section.shard_images)
         (scratch / TUNING).mkdir(exist_ok=True)
         if label_tuning:
             label_missing_shards(tuning, load_teachers, scratch / TUNING, section.shard_images)
-        record: dict[str, Any] = {"round": round_number, "images": len(images)}
+        record: dict[str, Any] = {"round": round_number, "images": len(pool)}
         record |= {"shard_images": section.shard_images} | teachers.describe(files)
         names = [name for path in shard_paths(scratch) for name in read_unreadable(path)]
         record |= {"unreadable": names} | ({} if label_tuning else {WITHOUT_TUNING: True})

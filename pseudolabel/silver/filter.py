@@ -40,8 +40,7 @@ def write_silver(
     Raises:
         SilverError: no label is left, or only one of several classes is left, or there are alarms
             and `filter.alarms` is stop. The silver folder with its report is written before.
-        ParamsError: `filter.score: auto` or `filter.calibrate` is set, but tuning has no images,
-            or the teacher is a file without predictions for them.
+        ParamsError: `filter.score: auto` or `filter.calibrate` need tuning, which has no images.
     """
     pool = SplitFolder(prepared / "pool").read()
     teacher = read_json(predictions / TEACHER_FILE)

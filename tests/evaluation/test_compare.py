@@ -172,5 +172,4 @@ def test_the_table_says_which_rounds_a_file_taught(tmp_path):
     assert "Which images the model behind a teacher file was trained on is not known" in table
     first = _verdict(history[:1])
     assert first.startswith("Round 0 is the file dino.json")
-    assert first.endswith("Run round 1 to measure the gain from silver.")
-    assert _verdict(HISTORY[:1]).startswith("Round 0 is the teacher on gold alone.")
+    assert "on gold alone" not in first
