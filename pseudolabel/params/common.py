@@ -139,6 +139,11 @@ class Prepare(Section):
     transductive: Flag
     """Whether to pseudo-label the test images, too."""
 
+    @property
+    def partly_labelled(self) -> Literal["all"] | list[str] | None:
+        """The classes and images of gold that silver may add objects to; None without any."""
+        return None
+
     def broken_rules(self) -> Iterator[Rule]:
         """Require a fold that exists."""
         if self.folds is None and self.fold:

@@ -55,6 +55,11 @@ and the images need not be decoded for it.
 `max_pixels` is a guard of memory: a file of some kilobytes may hold hundreds of millions of pixels.
 A larger image of gold, val or test is a fault, and one of the pool is left out.
 
+`partial` says which labels of gold are not complete: `all`, or a list of classes, images or both,
+such as `[Platelets]` or `[a/1.jpg, a/2.jpg]`. Each round then adds objects of silver to these
+images, where no gold label overlaps, and hides uncertain ones; see
+[settings.md](settings.md#labels-are-incomplete).
+
 With `transductive`, the test images are pseudo-labelled as well, as competitions allow. All metrics
 on test are then called `test_transductive`.
 """,

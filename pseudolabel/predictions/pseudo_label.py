@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pseudolabel.core.datasets import TUNING
+from pseudolabel.core.datasets import PARTIAL, TUNING
 from pseudolabel.core.errors import ModelError
 from pseudolabel.core.files import write_json
 from pseudolabel.core.locks import LOCK
@@ -40,7 +40,8 @@ def label_pool(
 ) -> None:
     """Label the pool with the teachers that params name; write shards and teacher.json.
 
-    The images of tuning are labelled too, into a separate folder: thresholds are chosen on them.
+    The images of tuning and the partly labelled ones of gold are labelled too, into folders of
+    their own: thresholds are chosen on tuning, and silver may add objects to the others.
     Every prediction above the score floor is written. After a kill, labelling resumes at the first
     missing shard.
 
@@ -58,12 +59,14 @@ def label_pool(
     section = params.pseudo_label
     named = list_in_round(section.teachers, round_number)
     teachers = teachers_of_round(named, champion, prepared)
-    pool, tuning = (SplitFolder(prepared / name).read().images for name in ("pool", TUNING))
+    pool, tuning, partial = (
+        SplitFolder(prepared / name).read().images for name in ("pool", TUNING, PARTIAL)
+    )
     files = teachers.read_files(prepared, params.task, round_number)
     label_tuning = _check_files(teachers, files, pool, tuning)
     values = section.model_copy(update={"teachers": named}).model_dump(mode="json")
     # The names in a file are looked up among the images of all splits.
-    splits = ["*"] if files else ["pool", TUNING]
+    splits = ["*"] if files else ["pool", TUNING, PARTIAL]
     inputs = [path for name in splits for path in sorted(prepared.glob(f"{name}/{COCO_FILE}"))]
     scratch = scratch_folder("pseudo_label", [round_number, values], inputs + teachers.inputs)
 
@@ -76,6 +79,7 @@ def label_pool(
         (scratch / TUNING).mkdir(exist_ok=True)
         if label_tuning:
             label_missing_shards(tuning, load_teachers, scratch / TUNING, section.shard_images)
+        label_missing_shards(partial, load_teachers, scratch / PARTIAL, section.shard_images)
         record: dict[str, Any] = {"round": round_number, "images": len(pool)}
         record |= {"shard_images": section.shard_images} | teachers.describe(files)
         names = [name for path in shard_paths(scratch) for name in read_unreadable(path)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pseudolabel.core.datasets import TUNING
+from pseudolabel.core.datasets import PARTIAL, TUNING
 from pseudolabel.core.errors import DataError, Fault, ParamsError, SilverError
 from pseudolabel.core.files import read_json, write_json, written_aside
 from pseudolabel.core.records import Category
@@ -14,6 +14,7 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.filter import Filter
 from pseudolabel.silver.filter_counts import Counts
 from pseudolabel.silver.filter_pool import PoolResult, filter_pool
+from pseudolabel.silver.partial import describe_partial, filter_partial
 from pseudolabel.silver.report import build_report, describe_silver
 from pseudolabel.silver.task_filter import TaskFilter
 from pseudolabel.silver.thresholds import Thresholds, choose_thresholds
@@ -65,8 +66,13 @@ def write_silver(
             section.alarm_factor,
         )
         report["tuning"] = thresholds.report if thresholds is not None else None
+        size = teacher["shard_images"]
+        partial = filter_partial(prepared, predictions, aside, chosen, size)
+        report |= {PARTIAL: partial} if partial else {}
         write_json(aside / REPORT, report)
     print(describe_silver(report, result.counts.reasons.unit, section))
+    if partial:
+        print(describe_partial(partial))
     _check_silver(result.counts, pool.categories, output)
     _raise_alarms(report["alarms"], section.alarms)
 

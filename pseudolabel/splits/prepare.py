@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pseudolabel.core.datasets import TUNING, concatenate, renumber, select_images
+from pseudolabel.core.datasets import PARTIAL, TUNING, concatenate, renumber, select_images
 from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.core.files import write_json, written_aside
 from pseudolabel.core.held_out import MEASURED_ON, Duplicate, refuse_leaks
@@ -24,10 +24,9 @@ from pseudolabel.raw import SPLIT_READERS, SPLIT_WRITERS
 from pseudolabel.raw.layout import LABELLED_SPLITS, RawData, read_raw
 from pseudolabel.splits.duplicates import DuplicateFinder
 from pseudolabel.splits.messages import describe_deep, describe_missing_classes, describe_removed
+from pseudolabel.splits.partial import partly_labelled
 from pseudolabel.splits.report import largest_deviation, write_report
 from pseudolabel.splits.stratify import Parts, assign_parts
-
-_TRAINED_ON = "gold", "pool"
 
 
 @dataclass(frozen=True)
@@ -55,17 +54,18 @@ def prepare(root: Path, output: Path, task: str, section: Prepare, seed: int) ->
         seed: of the split.
 
     Raises:
-        DataError: the raw data has faults; all of them are listed.
+        DataError: the raw data or `prepare.partial` have faults; all of them are listed.
     """
     prepared = read_and_split(root, task, section, seed)
+    partial = partly_labelled(prepared.splits["gold"], section.partly_labelled)
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
-        written = {}
+        write, written = SPLIT_WRITERS[task], {}
         for name, dataset in prepared.splits.items():
             split = SplitFolder(aside / name)
-            labelled = name != "pool"
-            written[name] = SPLIT_WRITERS[task](root, dataset, split.path) if labelled else dataset
+            written[name] = dataset if name == "pool" else write(root, dataset, split.path)
             split.write(written[name])
+        SplitFolder(aside / PARTIAL).write(partial)
         write_json(aside / "report.json", prepared.report)
         write_report(aside, root / IMAGES, written, prepared.report)
     for line in describe_removed(prepared.report) + describe_deep(prepared.report):
@@ -216,7 +216,7 @@ def _refuse_empty(splits: Mapping[str, Dataset], removed: Sequence[Duplicate]) -
 
 def _refuse_shared(splits: Mapping[str, Dataset], *, transductive: bool) -> None:
     """Raise if a split that is trained on shares an image with one that is measured on."""
-    for split in _TRAINED_ON:
+    for split in ("gold", "pool"):
         guards = [name for name in (*MEASURED_ON, HELD_OUT) if name in splits]
         if transductive and split == "pool":
             guards.remove("test")

@@ -47,20 +47,20 @@ def predictions(repository, tmp_path_factory):
     prepared = repository.folder / "data" / "prepared"
     params = load_params(repository.folder / "params.yaml")
     model = params.model.model_copy(update={"config": ZOO, "image_size": (32, 32)})
-    params = params.model_copy(update={"model": model})
+    data = params.data.model_copy(update={"root": repository.folder / params.data.root})
+    params = params.model_copy(update={"model": model, "data": data})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(elsewhere)
         train(prepared, prepared, elsewhere / "model", params)
-    images = repository.folder / "data" / "sample" / "images"
+    images = data.root / "images"
     predictor = TrainedModels([elsewhere / "model"], images, params.pseudo_label)
     rows = []
     for split in SPLITS:
         dataset = SplitFolder(prepared / split).read()
         found = find_all(predictor, dataset.images)
         names = dataset.images.file_names[positions(found.image_ids, dataset.images.ids)]
-        rows += [
-            [f"/mnt/{name}", *row] for name, row in zip(names, found.values.tolist(), strict=True)
-        ]
+        pairs = zip(names, found.values.tolist(), strict=True)
+        rows += [[f"/mnt/{name}", *values] for name, values in pairs]
     path = repository.folder / "teachers" / "zoo.csv"
     with path.open("w", newline="") as stream:
         csv.writer(stream).writerows([["file", *dataset.class_names], *rows])
