@@ -116,16 +116,19 @@ def _predictor(
     """Return the predictor of all teachers together.
 
     Raises:
-        ModelError: the models differ in task or classes, or stability is asked for without models.
+        ModelError: the models differ in task or classes, or stability is to be measured with files.
     """
     section, root, workers = params.pseudo_label, params.data.root / IMAGES, params.data.workers
+    if files and section.stability is not None:
+        raise ModelError(
+            f"pseudo_label.stability: expected null with a file as a teacher, found "
+            f"{section.stability}"
+        )
     if teachers.folders:
         compared = section.stability
         return TrainedModels(
             teachers.folders, root, section, workers, round_number, compared, files=files
         )
-    if section.stability is not None:
-        raise ModelError("pseudo_label.stability: expected null without a model, found another")
     categories = SplitFolder(prepared / "gold").read().categories
     return FilePredictor(files, params.task, categories, root, section, workers, round_number)
 

@@ -147,6 +147,8 @@ def _fold_champions(models: Path) -> list[Path]:
     """Return the model folders of all folds; raise if the models differ."""
     folders = [fold.champion for fold in read_folds(models)]
     for folder in folders:
+        if file_of_model(folder) is not None:
+            raise ModelError(f"{folder}: expected a trained model, found a file of predictions")
         if hash_file(folder / CONFIG) != hash_file(folders[0] / CONFIG):
             raise ModelError(f"{folder / CONFIG}: expected the model of fold 0, found another")
     return folders

@@ -11,17 +11,17 @@ import pytest
 import yaml
 
 from pseudolabel.core.columns import positions
+from pseudolabel.core.prediction_records import Probabilities
 from pseudolabel.formats.coco_reader import read_coco
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.formats.teacher_files import sha256_of
 from pseudolabel.params.loading import load_params
 from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.training.train import train
-from tests.finding import find_all
 from tests.pipeline.conftest import TEACHER_STAGES, round_stages
 
 pytestmark = pytest.mark.slow
-ZOO = "mmpretrain::resnet/resnet18_8xb16_cifar10.py"
+ZOO = "mmpretrain::resnet/resnet18_8xb32_in1k.py"
 SPLITS = ("pool", "tuning", "val", "test")
 
 
@@ -46,7 +46,7 @@ def predictions(repository, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     prepared = repository.folder / "data" / "prepared"
     params = load_params(repository.folder / "params.yaml")
-    model = params.model.model_copy(update={"config": ZOO, "image_size": (32, 32)})
+    model = params.model.model_copy(update={"config": ZOO, "image_size": (64, 64)})
     data = params.data.model_copy(update={"root": repository.folder / params.data.root})
     params = params.model_copy(update={"model": model, "data": data})
     with pytest.MonkeyPatch.context() as patch:
@@ -57,7 +57,8 @@ def predictions(repository, tmp_path_factory):
     rows = []
     for split in SPLITS:
         dataset = SplitFolder(prepared / split).read()
-        found = find_all(predictor, dataset.images)
+        batches = predictor.predict(dataset.images)
+        found = Probabilities.concatenate([batch.predictions for batch in batches])
         names = dataset.images.file_names[positions(found.image_ids, dataset.images.ids)]
         pairs = zip(names, found.values.tolist(), strict=True)
         rows += [[f"/mnt/{name}", *values] for name, values in pairs]

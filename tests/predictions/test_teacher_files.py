@@ -139,7 +139,9 @@ def test_thresholds_need_predictions_for_tuning(root, prepared, tmp_path):
 def test_stability_and_missing_files_are_refused(root, prepared, tmp_path):
     path = one_box_per_image(prepared, tmp_path / "boxes.json")
     label = {"teachers": [str(path)], "stability": "flip"}
-    with pytest.raises(ModelError, match="pseudo_label.stability: expected null without a model"):
+    with pytest.raises(
+        ModelError, match="pseudo_label.stability: expected null with a file as a teacher"
+    ):
         label_pool(prepared, tmp_path, tmp_path / "out", 1, tiny_params(root, pseudo_label=label))
     label = {"teachers": [str(tmp_path / "none.json")]}
     with pytest.raises(ModelError, match=r"none.json: expected a JSON file .* no such file"):
