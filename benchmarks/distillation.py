@@ -18,8 +18,8 @@ from pathlib import Path
 from benchmarks.lift_arms import loop
 from benchmarks.lift_cases import Case, read_cases
 from pseudolabel.core.per_round import in_round
-from pseudolabel.evaluation.evaluate import score_model
 from pseudolabel.evaluation.history import Row
+from pseudolabel.evaluation.score import score_model
 from pseudolabel.training.train import train
 
 MODELS = {

@@ -32,7 +32,7 @@ from pseudolabel.models.checkpoints import load_weights
 from pseudolabel.models.transforms import LOAD
 from pseudolabel.params.common import Params
 from pseudolabel.params.loading import load_params
-from pseudolabel.predictions import predictor_of
+from pseudolabel.predictions import load_task_predictor
 from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.predictions.pseudo_label import label_missing_shards
 from pseudolabel.predictions.task_predictor import View
@@ -84,7 +84,7 @@ def label_with_shards(
 def label_with_det_inferencer(images: Images, model: Path, params: Params, folder: Path) -> float:
     """Label the images with DetInferencer; return its seconds."""
     config = Config.fromfile(model / CONFIG)
-    predictor = predictor_of(TASK)
+    predictor = load_task_predictor(TASK)
     config.default_scope = PACKAGES[TASK]
     config.model = predictor.predicting_model(config.model, params.pseudo_label)
     width, height = config.image_size

@@ -20,7 +20,7 @@ from benchmarks.lift_cases import Case, read_cases, read_settings
 from pseudolabel.core.files import read_json, write_csv
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.evaluation import SCORERS
-from pseudolabel.evaluation.evaluate import score_images
+from pseudolabel.evaluation.score import score_images
 from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.formats.model_folder import CONFIG, RECORD, WEIGHTS, kept_weights
 from pseudolabel.formats.split_folder import SplitFolder

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pseudolabel.core.datasets import TUNING
+from pseudolabel.core.datasets import PARTIAL, TUNING
 from pseudolabel.core.files import write_json
 from pseudolabel.core.records import Annotations, Category, Dataset, Images
 from pseudolabel.formats.shards import TEACHER_FILE, read_shard, shard_path, write_shard
@@ -80,7 +80,8 @@ def generate(folder: Path, count: int) -> None:
     true = predicted[rng.random(len(predicted)) < predicted.scores]
     true = replace(true, ids=np.arange(1, len(true) + 1), rounds=np.zeros(len(true), np.int16))
     empty = Annotations.empty()
-    for split, part, rows in (("pool", pool, empty), ("gold", gold, empty), (TUNING, tuning, true)):
+    splits = [("pool", pool, empty), ("gold", gold, empty), (TUNING, tuning, true)]
+    for split, part, rows in [*splits, (PARTIAL, Images.empty(), empty)]:
         SplitFolder(folder / "prepared" / split).write(Dataset(part, rows, CATEGORIES))
     amounts = np.zeros(len(CATEGORIES), np.int64)
     for number, begin in enumerate(range(0, count, SHARD_IMAGES)):

@@ -19,7 +19,7 @@ import numpy as np
 from pseudolabel.core.datasets import concatenate, select_images, sort_images
 from pseudolabel.core.files import remove
 from pseudolabel.core.per_round import in_round
-from pseudolabel.evaluation.evaluate import score_model
+from pseudolabel.evaluation.score import score_model
 from pseudolabel.formats.coco_reader import read_coco
 from pseudolabel.formats.coco_writer import write_coco
 from pseudolabel.formats.label_maps import LABEL_MAPS

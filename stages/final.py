@@ -9,8 +9,8 @@ from pseudolabel.core.files import read_json, remove, write_json, written_aside
 from pseudolabel.core.per_round import in_round
 from pseudolabel.core.project import FINAL_METRICS, FINAL_MODEL, PREPARED, RoundFolder
 from pseudolabel.core.workdir import SCRATCH, output_lock
-from pseudolabel.evaluation.evaluate import score_model
 from pseudolabel.evaluation.history import HISTORY, headline_scores
+from pseudolabel.evaluation.score import score_model
 from pseudolabel.evaluation.selection import weights_like
 from pseudolabel.formats.model_folder import copy_model
 from pseudolabel.params.loading import load_params

@@ -113,6 +113,7 @@ def test_only_the_decoder_opens_images(path):
     # Label maps are PNGs of class numbers, not images; they are read as they are.
     readers = {"formats/image_decoder.py", "formats/image_header.py"}
     readers |= {"formats/label_maps.py", "raw/label_maps.py"}
+    readers |= {"formats/teacher_files/label_maps.py"}
     readers |= {"raw/importers/mask_files.py", "raw/importers/shapes.py"}
     tree = ast.parse(path.read_text(encoding="utf-8"))
     opened = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}

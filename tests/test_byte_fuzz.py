@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -34,6 +36,16 @@ from pseudolabel.raw.sample import SAMPLES
 from pseudolabel.splits.prepare import read_and_split
 from tests.builders import splitting
 from tests.conftest import SMALL, tiny_params
+from tests.formats.teacher_files.prepared_splits import read as read_predictions
+from tests.formats.teacher_files.prepared_splits import (
+    result,
+    write_lines,
+    write_maps,
+    write_prepared,
+    write_results,
+    write_table,
+)
+from tests.formats.teacher_files.test_tables_and_maps import HEADER, LABELS
 
 EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS") == "search" else 25
 TOKENS = [b"\x00", b"\xff" * 8, b"-1", b"1e999", b"NaN", b"null", b'"', b"{", b"]", b"../", b"\n"]
@@ -81,6 +93,33 @@ def parameters(path):
     path.write_text(yaml.safe_dump(tiny_params(path.parent).model_dump(mode="json")))
 
 
+TABLE = [["3.png", 0.1, 0.7, 0.2], ["4.png", 0, 1, 0]]
+
+
+def results(path):
+    polygon = [[2, 3, 12, 3, 12, 15, 2, 15]]
+    write_results(path, [result(name, segmentation=polygon) for name in ("3.png", "4.png")])
+
+
+def parquet(path):
+    columns = zip(HEADER, zip(*TABLE, strict=True), strict=True)
+    pq.write_table(pa.table(dict(columns)), path)
+
+
+def teacher_reader(task, folder=None):
+    """Return a function that reads a file of predictions, or the folder that it is in."""
+
+    def read_teacher(path):
+        prepared = Path("splits")
+        if not prepared.exists():
+            write_prepared(prepared)
+        source = path.parents[folder] if folder is not None else path
+        known = read_predictions(source, prepared, task)
+        known.find(np.array([3, 4, 5]))
+
+    return read_teacher
+
+
 def read_all_of_shard(path):
     read_shard(path)
     read_unreadable(path)
@@ -93,6 +132,26 @@ FILES = {
     "recorded.pth": (weights, read_record),
     "config.json": (config, lambda path: read_trained_config(path.parent)),
     "params.yaml": (parameters, load_params),
+    "results.json": (results, teacher_reader("detection")),
+    "masks.json": (results, teacher_reader("instance")),
+    "table.csv": (lambda path: write_table(path, HEADER, TABLE), teacher_reader("classification")),
+    "table.parquet": (parquet, teacher_reader("classification")),
+    "yolo/3.txt": (
+        lambda path: write_lines(path.parent, {"3": ["0 0.5 0.5 0.5 0.2 0.25"] * 2}),
+        teacher_reader("detection", 0),
+    ),
+    "yolo/classes.txt": (
+        lambda path: write_lines(path.parent, {"3": ["0 0.5 0.5 0.5 0.2 0.25"] * 2}),
+        teacher_reader("detection", 0),
+    ),
+    "maps/labels/3.png": (
+        lambda path: write_maps(path.parents[1], ["3.png"], LABELS, LABELS),
+        teacher_reader("semantic", 1),
+    ),
+    "maps/confidences/3.png": (
+        lambda path: write_maps(path.parents[1], ["3.png"], LABELS, LABELS),
+        teacher_reader("semantic", 1),
+    ),
 }
 fuzzed = settings(
     max_examples=EXAMPLES,
@@ -107,6 +166,7 @@ fuzzed = settings(
 def test_a_changed_file_is_read_or_refused(name, edits, tmp_path):
     write, read = FILES[name]
     path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
     write(path)
     path.write_bytes(changed(path.read_bytes(), edits))
     # Any other error fails the test.
@@ -154,6 +214,7 @@ def test_a_raw_root_with_a_changed_file_is_read_or_refused(task, pattern, edits,
 
 def test_the_files_are_sound(tmp_path, samples):
     for name, (write, read) in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         write(tmp_path / name)
         read(tmp_path / name)
     for task, root in samples.items():

@@ -12,7 +12,7 @@ from pseudolabel.audit.report import write_audit
 from pseudolabel.cli.augmentations_page import write_augmentations_page
 from pseudolabel.core.errors import plain_errors
 from pseudolabel.core.files import hash_file, read_json
-from pseudolabel.evaluation.evaluate import score_model
+from pseudolabel.evaluation.score import score_model
 from pseudolabel.formats.image_files import ChangedImageError, read_unchanged
 from pseudolabel.formats.shards import shard_path, write_shard
 from pseudolabel.formats.split_folder import SplitFolder

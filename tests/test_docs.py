@@ -113,6 +113,17 @@ def test_prose_fits_into_100_columns(page):
         assert len(line) <= WIDEST_LINE or link, line
 
 
+def test_scripts_for_other_teachers_are_short_and_marked_as_not_run():
+    sections = (ROOT / "docs/teachers.md").read_text(encoding="utf-8").split("## Scripts")[1]
+    scripts = re.findall(r"### (.*?)\n\n(.*?)```python\n(.*?)```", sections, re.DOTALL)
+    assert len(scripts) == 4
+    for title, text, script in scripts:
+        compile(script, title, "exec")
+        assert len(script.splitlines()) <= 40
+        assert "**Not run here.**" in text
+        assert "licence" in text or "MIT" in text or "Apache" in text
+
+
 @each_page
 def test_table_cells_are_short(page):
     for line in page.read_text(encoding="utf-8").splitlines():

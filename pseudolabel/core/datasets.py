@@ -14,6 +14,9 @@ from pseudolabel.core.records import Annotations, Dataset, Images
 TUNING = "tuning"
 """The split that thresholds are chosen on, and the folder of its predictions."""
 
+PARTIAL = "partial"
+"""The images of gold whose labels are not complete, and the folder of their predictions."""
+
 
 def select_images(dataset: Dataset, rows: NDArray[np.bool_]) -> Dataset:
     """Return the images of an (n,) boolean mask with their annotations."""

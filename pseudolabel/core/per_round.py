@@ -64,6 +64,12 @@ def in_round(params: _ParamsType, number: int) -> _ParamsType:
     return params.model_copy(update=update)
 
 
+def list_in_round(value: Any, number: int) -> Any:
+    """Return the list of a round, from round 1, if a value is a list of lists; or the value."""
+    is_schedule = isinstance(value, list) and all(isinstance(entry, list) for entry in value)
+    return value_in_round(value, number) if is_schedule else value
+
+
 def round_seed(seed: int, number: int) -> int:
     """Return the seed of a round's training: `seed` in round 0, another one in each later round.
 

@@ -13,6 +13,7 @@ from pseudolabel.evaluation.history import (
     REPORTED_SPLITS,
     SELECTION,
     SPEED,
+    TEACHER_FILES,
     Row,
     best_round,
     display_name,
@@ -119,13 +120,8 @@ def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
         cells = [str(row["round"])]
         cells += [format_score(row[split][name]) for split in splits for name in headline]
         cells += gain_cells(row)
-        cells += [
-            str(row["iterations"]),
-            str(silver["images"]),
-            str(silver["annotations"]),
-            f"{speed:.0f}",
-            f"{row['weights_mb']:.1f}",
-        ]
+        cells += [str(row["iterations"]), str(silver["images"]), str(silver["annotations"])]
+        cells += [f"{speed:.0f}" if speed else "-", f"{row['weights_mb']:.1f}"]
         cells.append(f"round {row['champion']}")
         cells += [column.cell(row) for column in optional]
         body.append(cells)
@@ -163,6 +159,11 @@ _OPTIONAL_COLUMNS = (
         "initial weights",
         lambda row: row.get(UNKNOWN_ORIGIN),
         lambda row: "origin unknown" if row.get(UNKNOWN_ORIGIN) else "known",
+    ),
+    _OptionalColumn(
+        "teacher file",
+        lambda row: row.get(TEACHER_FILES),
+        lambda row: ", ".join(row.get(TEACHER_FILES) or ["-"]),
     ),
     _OptionalColumn("reviewed images", _reviewed, lambda row: str(_reviewed(row))),
     _OptionalColumn("chosen iteration", lambda row: SELECTION in row, _format_choice),

@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from pseudolabel.core.datasets import TUNING
-from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.core.files import read_json, write_json, written_aside
-from pseudolabel.core.held_out import refuse_seen
-from pseudolabel.core.records import Images
-from pseudolabel.core.tasks import TASKS
 from pseudolabel.evaluation import SCORERS
 from pseudolabel.evaluation.bootstrap import gain_interval
 from pseudolabel.evaluation.history import (
     HISTORY,
-    REPORTED_SPLITS,
     SELECTION,
     SPEED,
+    TEACHER_FILES,
     Row,
     best_round,
     gain,
     main_score,
 )
-from pseudolabel.evaluation.scorer import Scorer
+from pseudolabel.evaluation.score import ModelScores, score_model
 from pseudolabel.evaluation.selection import Selection, select_weights
-from pseudolabel.formats.image_files import IMAGES
-from pseudolabel.formats.model_folder import WEIGHTS, copy_model, images_seen, weights_record
+from pseudolabel.formats.model_folder import WEIGHTS, copy_model
+from pseudolabel.formats.shards import TEACHER_FILE
 from pseudolabel.formats.silver_folder import AGREEMENT, REPORT
 from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.formats.teacher_files.file_model import file_of_model
 from pseudolabel.params.common import Params
-from pseudolabel.predictions.predictor import Predictor, TrainedModels
 
 _OUTCOMES = "outcomes"
 """Folder beside the history with each round's predictions, to compare models image by image."""
@@ -55,21 +47,6 @@ class PreviousRound:
     evaluation: Path
     champion: Path
     silver: Path
-
-
-@dataclass(frozen=True)
-class ModelScores:
-    """The scores of a model.
-
-    Attributes:
-        row: the row for the history.
-        speed: images per second.
-        scorers: the scorer of each split, with the model's predictions.
-    """
-
-    row: Row
-    speed: float
-    scorers: dict[str, Scorer]
 
 
 def evaluate(
@@ -105,6 +82,8 @@ def evaluate(
     row["round"] = len(history)
     row["over_champion"] = row["silver_agreement"] = None
     if previous:
+        teacher = read_json(previous.silver / TEACHER_FILE)
+        row[TEACHER_FILES] = [file["file"] for file in teacher.get("files", [])]
         row["over_champion"] = _gain_over_champion(
             scores, history, previous.evaluation, prepared, params
         )
@@ -123,7 +102,7 @@ def evaluate(
 
 def _select_weights(model: Path, prepared: Path, params: Params) -> Selection:
     """Return the weights of a training that `evaluate.select` names."""
-    if params.evaluate.select == "last":
+    if params.evaluate.select == "last" or file_of_model(model) is not None:
         return Selection(WEIGHTS, None)
     split = TUNING if len(SplitFolder(prepared / TUNING).read().images) else "val"
     if split != TUNING:
@@ -149,78 +128,6 @@ def _write_history(
         shutil.copytree(previous.evaluation / _OUTCOMES, folder / _OUTCOMES, dirs_exist_ok=True)
     for split, scorer in scores.scorers.items():
         scorer.write(outcome_path(folder, len(history) - 1, split))
-
-
-def score_model(
-    model: Path,
-    prepared: Path,
-    params: Params,
-    splits: Sequence[str] = REPORTED_SPLITS,
-    weights: str = WEIGHTS,
-) -> ModelScores:
-    """Return a model's scores on some splits, with its row for the history.
-
-    Args:
-        model: the model folder.
-        prepared: the folder of prepared data.
-        params: all parameters.
-        splits: the splits to score on; splits without images are left out.
-        weights: the name of the file of weights in the model folder.
-
-    Raises:
-        DataError: an image cannot be decoded, or the model was trained on one of the splits.
-    """
-    print(f"scoring {model / weights} on {' and '.join(splits)}", flush=True)
-    images, workers = params.data.root / IMAGES, params.data.workers
-    trained = TrainedModels([model], images, params.evaluate, workers, weights=weights)
-    record = weights_record(model / weights)
-    row: Row = {"data": record.data if record else {}}
-    row["iterations"] = record.iterations if record else 0
-    row["unknown_origin"] = record.unknown_origin if record else True
-    row["transductive"] = params.prepare.transductive
-    row["weights_mb"] = round((model / weights).stat().st_size / 1e6, 3)
-    seen = images_seen(model)
-    count, seconds = 0, 0.0
-    scorers: dict[str, Scorer] = {}
-    for split in splits:
-        truth = SplitFolder(prepared / split).read()
-        if not len(truth.images):
-            continue
-        if not (split == "test" and params.prepare.transductive):
-            refuse_seen(seen, {split: truth.images}, str(model))
-        scorer = SCORERS[params.task](truth, prepared / split, params)
-        seconds += score_images(trained, truth.images, scorer)
-        count += len(truth.images)
-        overall, by_class = scorer.result()
-        row[split] = overall | {"by_class": by_class}
-        scorers[split] = scorer
-    main = [scorer.main for scorer in scorers.values()][:1]
-    row["headline"] = [*main, *(name for name in TASKS[params.task].headline if name not in main)]
-    return ModelScores(row, round(count / seconds, 1) if count else 0.0, scorers)
-
-
-def score_images(predictor: Predictor, images: Images, scorer: Scorer) -> float:
-    """Add the predictions for some images to a scorer, and return the seconds of prediction.
-
-    Raises:
-        DataError: an image cannot be decoded; scores without it would not be comparable.
-    """
-    seconds, start = 0.0, time.perf_counter()
-    progress = tqdm(total=len(images), desc="evaluate", unit="img", mininterval=2)
-    faults: list[Fault] = []
-    for batch in predictor.predict(images):
-        seconds += time.perf_counter() - start
-        for row in batch.unreadable:
-            name = str(images.file_names[row])
-            faults.append(Fault(name, "", "an image that can be decoded", "a damaged file"))
-        if batch.predictions is not None:
-            scorer.add(batch.predictions)
-        progress.update(batch.images)
-        start = time.perf_counter()
-    progress.close()
-    if faults:
-        raise DataError(faults)
-    return seconds
 
 
 def outcome_path(evaluation: Path, number: int, split: str) -> Path:

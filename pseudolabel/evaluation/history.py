@@ -11,6 +11,8 @@ HISTORY, SPEED = "history.json", "speed.json"
 REPORTED_SPLITS = ("val", "test")
 SELECTION = "selection"
 """In a row, with `evaluate.select: best`: the split, the chosen iteration, and all scores."""
+TEACHER_FILES = "teacher_files"
+"""In a row: the files of predictions that taught the round; of round 0, the one that it is."""
 
 Row = dict[str, Any]
 
@@ -36,6 +38,23 @@ def gain(row: Row, before: Row, split: str) -> float | None:
     """Return the increase of the main metric on a split; None if a round does not have it."""
     new, old = main_score(row, split), main_score(before, split)
     return None if new is None or old is None else round(new - old, 6)
+
+
+def describe_files(history: list[Row]) -> list[str]:
+    """Return a line if round 0 is a file of predictions, and one if files taught other rounds."""
+    lines = []
+    if history[0].get(TEACHER_FILES):
+        (name,) = history[0][TEACHER_FILES]
+        lines.append(
+            f"Round 0 is the file {name}, with no training on gold: labels of val and test only "
+            "say how good it is."
+        )
+    if any(row.get(TEACHER_FILES) for row in history):
+        lines.append(
+            "Which images the model behind a teacher file was trained on is not known: if test "
+            "was among them, the scores on test are too good."
+        )
+    return lines
 
 
 def headline_scores(row: Row, split: str) -> dict[str, float | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pseudolabel.evaluation.history import Row, best_round, gain, main_score
+from pseudolabel.evaluation.history import Row, best_round, describe_files, gain, main_score
 
 _FAR_BELOW = 0.5
 """A student below this share of its teacher's score has probably learned nothing."""
@@ -15,8 +15,10 @@ _SETTLED_AGREEMENT = 0.98
 def verdict(history: list[Row]) -> str:
     """Return a text: which round is best, and whether another round is worth it."""
     best, last = best_round(history), history[-1]["round"]
+    notes = describe_files(history)
     if last == 0:
-        return "Round 0 is the teacher on gold alone: run round 1 to measure the gain from silver."
+        gold = "Round 0 is the teacher on gold alone: run round 1 to measure the gain from silver."
+        return "\n\n".join(notes) if notes else gold
     lift, metric = gain(history[best], history[0], "val"), history[0]["headline"][0]
     if lift is None:
         return _describe_no_score(history)
@@ -24,7 +26,7 @@ def verdict(history: list[Row]) -> str:
     if best == 0:
         text = f"No round up to {last} is better than the teacher on val: silver did not help."
     text = f"{text} {_describe_last_gain(history[-1], metric)} {_advice(history[-1])}"
-    return "\n\n".join([text, *_describe_failures(history)])
+    return "\n\n".join([text, *_describe_failures(history), *notes])
 
 
 def _describe_no_score(history: list[Row]) -> str:

@@ -28,7 +28,8 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.common import Params
 from pseudolabel.params.export import Export, InstanceExport
 from pseudolabel.predictions.predictor import TrainedModels
-from pseudolabel.predictions.pseudo_label import label_missing_shards, teacher_folders
+from pseudolabel.predictions.pseudo_label import label_missing_shards
+from pseudolabel.predictions.teachers import teacher_folders
 
 _REPORT, _METRICS, _SPEED = "report.json", "metrics.json", "speed.json"
 _SHARD_IMAGES = 2000

@@ -41,6 +41,8 @@ _UNREADABLE = b"unreadable"
 _STABILITY = "stability"
 TEACHER_FILE = "teacher.json"
 """Beside the shards: the round, the hash of the teacher's weights, and the unreadable files."""
+WITHOUT_TUNING = "without_tuning"
+"""In it: true if the teacher is a file without predictions for tuning."""
 
 
 def shard_path(folder: Path, number: int) -> Path:

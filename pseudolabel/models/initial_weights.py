@@ -22,6 +22,7 @@ from pseudolabel.formats.model_folder import (
     TrainingRecord,
     weights_record,
 )
+from pseudolabel.formats.teacher_files.file_model import file_of_model
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.checkpoints import load_weights, matching_weights, save_weights
 from pseudolabel.models.configs import backbone_checkpoint, build_model
@@ -37,7 +38,7 @@ def resolve_champion(
     """Return params in which `model.weights: champion` is replaced by a path.
 
     It becomes null in round 0, which has no champion. It also becomes null if the champion is
-    another kind of model, because too few of its weights would fit.
+    another kind of model, because too few of its weights would fit, or a file of predictions.
 
     Args:
         params: all parameters of one round.
@@ -48,10 +49,12 @@ def resolve_champion(
         return params
     weights = None
     if champion is not None:
-        if _fits(champion / WEIGHTS, build_model(params, categories)):
+        is_file = file_of_model(champion) is not None
+        if not is_file and _fits(champion / WEIGHTS, build_model(params, categories)):
             weights = str(champion / WEIGHTS)
         else:
-            message = f"{champion} is another kind of model: its student begins from random weights"
+            kind = "a file of predictions" if is_file else "another kind of model"
+            message = f"{champion} is {kind}: its student begins from random weights"
             print(message, file=sys.stderr)
     model = params.model.model_copy(update={"weights": weights})
     return params.model_copy(update={"model": model})

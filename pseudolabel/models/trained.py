@@ -13,6 +13,7 @@ from torch.nn import Module
 
 from pseudolabel.core.errors import DataError, Fault, ModelError, short_repr
 from pseudolabel.formats.model_folder import CONFIG
+from pseudolabel.formats.teacher_files.file_model import file_of_model
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.checkpoints import load_weights
 from pseudolabel.models.registered import find_model_faults
@@ -26,8 +27,11 @@ def read_trained_config(folder: Path) -> Config:
 
     Raises:
         DataError: it is not a config that training writes; all faults are listed.
+        ModelError: the folder has a file of predictions instead of a model.
     """
     path = folder / CONFIG
+    if file_of_model(folder) is not None:
+        raise ModelError(f"{folder}: expected a trained model, found a file of predictions")
     try:
         values = orjson.loads(path.read_bytes())
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from pseudolabel.params.common import Evaluate, Params, PseudoLabel
+from pseudolabel.params.common import Evaluate, Params, Prepare, PseudoLabel
 from pseudolabel.params.export import InstanceExport
 from pseudolabel.params.filter import InstanceFilter, ObjectFilter, SemanticFilter, lowest_threshold
 from pseudolabel.params.train import Train
@@ -22,6 +22,10 @@ from pseudolabel.params.types import (
 )
 
 _SMALLEST_ALPHA = 0.001
+Partial = Annotated[
+    Literal["all"] | Annotated[list[str], Field(min_length=1)] | None,
+    Allowed("all, a list of classes or images, or null if gold is complete"),
+]
 
 Overlap = Annotated[
     OpenShare | None, Allowed("a number above 0 and below 1, or null for the model's own")
@@ -52,6 +56,18 @@ class ClassificationParams(Params):
     """All parameters of classification."""
 
     train: ClassificationTrain
+
+
+class ObjectPrepare(Prepare):
+    """The splits: how val and tuning are split off, and how duplicates are found."""
+
+    partial: Partial
+    """Gold that silver may add objects to."""
+
+    @property
+    def partly_labelled(self) -> Literal["all"] | list[str] | None:
+        """The classes and images of gold that silver may add objects to; None without any."""
+        return self.partial
 
 
 class ObjectLabel(PseudoLabel):
@@ -96,6 +112,7 @@ class ObjectParams(Params):
         ("pseudo_label", "filter"): _floor_rules,
     }
 
+    prepare: ObjectPrepare
     pseudo_label: ObjectLabel
     filter: ObjectFilter
     evaluate: ObjectEvaluate

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from pseudolabel.core.per_round import value_in_round
 from pseudolabel.core.project import LAST_ROUND
-from pseudolabel.params.export import Export, Models
+from pseudolabel.core.teacher_file import Teacher, TeacherFile
+from pseudolabel.params.export import Export
 from pseudolabel.params.filter import Filter
 from pseudolabel.params.train import Train
 from pseudolabel.params.tune import Tune
@@ -56,6 +57,16 @@ ImageSize = Annotated[
     Allowed("auto, [width, height], or a list with one per round"),
 ]
 
+Teachers = Annotated[
+    Literal["champion", "folds"]
+    | Annotated[list[Teacher], Field(min_length=1)]
+    | Annotated[list[Annotated[list[Teacher], Field(min_length=1)]], Field(min_length=1)],
+    Allowed("champion, folds, a list of model folders and files, or such a list per round"),
+]
+FileOrNone = Annotated[
+    Teacher | None, Allowed("a file, {file, classes, ids}, or null to train a model")
+]
+
 
 class Data(Section):
     """The raw data."""
@@ -86,7 +97,7 @@ class Sample(Section):
 
 
 class Model(Section):
-    """The model. Each key may be a list with one value per round, from round 0 on."""
+    """The model. Its first keys may be lists with one value per round, from round 0 on."""
 
     config: ConfigName
     """Model config."""
@@ -94,6 +105,8 @@ class Model(Section):
     """Initial weights."""
     image_size: ImageSize
     """Input size of the model, pixels."""
+    round_0: FileOrNone
+    """File of predictions that is round 0."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -128,6 +141,11 @@ class Prepare(Section):
     transductive: Flag
     """Whether to pseudo-label the test images, too."""
 
+    @property
+    def partly_labelled(self) -> Literal["all"] | list[str] | None:
+        """The classes and images of gold that silver may add objects to; None without any."""
+        return None
+
     def broken_rules(self) -> Iterator[Rule]:
         """Require a fold that exists."""
         if self.folds is None and self.fold:
@@ -151,10 +169,17 @@ class Predict(Section):
     """Whether to predict mirrored images, too."""
 
 
+def _has_files(teachers: Any) -> bool:
+    """Return whether some teacher is surely a file: one with classes or ids."""
+    if isinstance(teachers, list):
+        return any(map(_has_files, teachers))
+    return isinstance(teachers, TeacherFile)
+
+
 class PseudoLabel(Predict):
     """The pseudo-labels: which models predict the pool, and how."""
 
-    teachers: Models
+    teachers: Teachers
     """Models that label the pool."""
     stability: Literal["checkpoints", "flip"] | None
     """Second prediction to compare with."""
@@ -162,7 +187,9 @@ class PseudoLabel(Predict):
     """Images per Parquet file."""
 
     def broken_rules(self) -> Iterator[Rule]:
-        """Require shards that hold whole batches."""
+        """Require shards that hold whole batches, and models to measure stability with."""
+        if self.stability and _has_files(self.teachers):
+            yield Rule("stability", "null with a file as a teacher", self.stability)
         if self.shard_images % self.batch_size:
             expected = f"a multiple of batch_size ({self.batch_size})"
             yield Rule("shard_images", expected, self.shard_images)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pseudolabel.params.filter_paragraphs import FILTER
+
 PARAGRAPHS = {
     "general": """\
 A new value of `round` builds more rounds; the finished ones stay.
@@ -26,6 +28,10 @@ own files in configs/&lt;task&gt;/.
 - a path or a URL: all weights that fit are loaded. Code in the file is never run. DVC does not
   follow the file, so give other weights another name.
 
+`round_0` makes a file of predictions round 0, in the place of a model that is trained on gold. It
+is judged on val and test, and its students begin from random weights or `backbone`; see
+[teachers.md](teachers.md#round-0-without-training).
+
 Images are fitted into `image_size` without distortion, and padded (to multiples of 32 for most
 models). `auto` is the median size of gold's images, but at most 256 pixels a side.
 
@@ -48,6 +54,11 @@ and the images need not be decoded for it.
 
 `max_pixels` is a guard of memory: a file of some kilobytes may hold hundreds of millions of pixels.
 A larger image of gold, val or test is a fault, and one of the pool is left out.
+
+`partial` says which labels of gold are not complete: `all`, or a list of classes, images or both,
+such as `[Platelets]` or `[a/1.jpg, a/2.jpg]`. Each round then adds objects of silver to these
+images, where no gold label overlaps, and hides uncertain ones; see
+[settings.md](settings.md#labels-are-incomplete).
 
 With `transductive`, the test images are pseudo-labelled as well, as competitions allow. All metrics
 on test are then called `test_transductive`.
@@ -128,13 +139,21 @@ Run `dvc repro` on the first machine, and `python -m stages.train <k>` on the ot
 
 - `champion`: the champion of the round before.
 - `folds`: the champions that `python -m pseudolabel folds` collected, together.
-- a list of model folders, with any models and image sizes of the task. DVC does not follow them, so
-  give other models another name.
+- a list of model folders, of files of predictions, or of both; `champion` may be one of them.
+  Models may be any of the task, of any image size. DVC follows the folder teachers/, and no other:
+  give other models and files another name, or put files there.
+- a list of such lists, one per round from round 1 on; later rounds use the last one:
+  `[[teachers/dino.json], [champion]]`.
+
+A file of predictions comes from any other model. It is a path, or
+`{file: teachers/dino.json, classes: {cell: disc}, ids: pool.json}`. [teachers.md](teachers.md) says
+which files are read, and what `classes` and `ids` mean. `stability` needs models.
 
 The predictions of all models, scales and mirrored images are combined. Probabilities are averaged.
 Boxes are fused (weighted boxes fusion, Solovyev et al. 2021): a fused box is the mean of boxes that
 overlap. Its score is their mean score, and it is lower if not all predictions have the box. Of
-masks, the best one stays. Every model, scale and mirrored image takes its own time.
+masks, the best one stays. A file counts as much as a model. Every model, scale and mirrored image
+takes its own time.
 
 `stability` compares each prediction with a second one, and stores how well they agree:
 
@@ -145,71 +164,7 @@ masks, the best one stays. Every model, scale and mirrored image takes its own t
 `shard_images` must be a multiple of `batch_size`. If labelling is stopped, at most one shard is
 lost. Predictions below `score_floor` are discarded.
 """,
-    "filter": """\
-### Thresholds
-
-`score` is the lowest score of an object, confidence of a pixel, or probability of a class. It may
-be:
-
-- `auto`: one threshold per class, chosen on the split tuning (see below).
-- a number for all classes, or one number per class: `{disc: 0.5, rod: 0.6}`.
-- a list of these with one value per round, starting with round 1. Later rounds use the last value.
-- `{start: 0.7, end: 0.4, rounds: 4}`, which changes evenly from round 1 to round 4.
-
-`auto.aim` is the goal of `auto`:
-
-- `f1`: the best balance of precision and recall.
-- `precision`: the lowest threshold at which the share `at` of the labels is right.
-- `share`: `at` silver labels for each label that gold would have.
-
-For example: `dvc exp run -S filter.auto.aim=precision -S filter.auto.at=0.8`.
-
-`auto` uses only the images of tuning. No model is trained on them, and no score is reported for
-them. The threshold of a class with n labels there, fewer than 20, is a mean of its own, with weight
-n/20, and that of all classes together. rounds/k/silver/thresholds.csv has the curves. report.json
-has the chosen thresholds and their quality, and `dvc plots show` draws both.
-
-`calibrate` scales scores by the temperature that makes them most likely on tuning (Guo et
-al. 2017). It comes before all other filters.
-
-### Objects
-
-Objects with scores from `hide_score` up to the threshold of their class are hidden: the student
-sees the mean colour of the image in their place. So they are neither labels nor background.
-`min_confident_share` and `max_hidden_area` drop images with too many hidden objects.
-
-`edge_margin` drops boxes near the edge of the image, which are often cut-off objects.
-`min_boxes: 0` keeps images without objects as background.
-
-`min_stability` is the part of a generous mask (pixels above 0.3) that is left in a strict mask
-(pixels above 0.7). Models without mask scores, such as SOLOv2, pass. `max_overlap` counts the
-largest overlap with a single better mask of any class.
-
-### Images
-
-`reliability` ranks the images: `score` by the confidence of the teacher, `stability` by the
-agreement that `pseudo_label.stability` measures. `top_share` counts all readable images.
-
-With `max_per_class`, an image stays if, for at least one of its classes, the more reliable images
-have fewer labels than this.
-
-All filters work together. First, boxes, masks and pixels are judged one by one, then against each
-other. Then come single images, and last all images of the pool against each other. A higher
-threshold never adds silver, with three exceptions:
-
-- A crowded image may come under `max_boxes` when it has fewer objects.
-- Other images may fill a quota.
-- A mask under a mask of another class returns if only that class gets a higher threshold.
-
-### Alarms
-
-`alarms` reacts to suspicious silver: `warn`, `stop` or `off`. silver/report.json lists the alarms
-in any case. There is an alarm if the share of a class is `alarm_factor` times larger or smaller
-than in gold, or than in the silver of the round before. There is another alarm if silver grows
-while its mean score falls. Silver without labels, or with labels of only one class, always stops.
-
-The stage merge has no parameters: gold always wins, and silver lies on pool images only.
-""",
+    "filter": FILTER,
     "evaluate": """\
 `measure` decides which model is the champion, by val; intervals of gains use it, too. Semantic uses
 the mean IoU, and classification uses top1.

@@ -18,7 +18,7 @@ _MODULES = {
 }
 
 
-def predictor_of(task: str) -> TaskPredictor:
+def load_task_predictor(task: str) -> TaskPredictor:
     """Return the predictor of a task; only the package of its models is imported."""
     module = import_module(f"pseudolabel.predictions.{_MODULES[task]}")
     predictor: TaskPredictor = module.PREDICTOR

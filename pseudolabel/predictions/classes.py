@@ -39,17 +39,20 @@ class ClassPredictor:
         self,
         batches: Sequence[ModelBatches],
         options: PredictOptions,
+        others: Sequence[Probabilities] = (),
     ) -> Probabilities:
-        """Return the mean probabilities of a batch over models and views.
+        """Return the mean probabilities of a batch over models, views and others.
 
         An image without a prediction, because its probabilities are no numbers, has zeros.
         """
-        values = []
+        values, image_ids = [], others[0].image_ids if others else np.empty(0, np.int64)
         for model, views in batches:
             for batch in views:
                 samples = model.test_step(batch)
                 values.append(torch.stack([sample.pred_score for sample in samples]))
                 image_ids = np.array([sample.img_id for sample in samples], np.int64)
+        device = values[0].device if values else "cpu"
+        values += [torch.from_numpy(rows.values).to(device) for rows in others]
         mean = torch.stack(values).mean(dim=0).cpu().numpy().astype(np.float32)
         unusable = ~np.isfinite(mean).all(axis=1)
         options.left_out.add(unusable)

@@ -15,7 +15,7 @@ from pseudolabel.core.records import Images
 from pseudolabel.formats.model_folder import WEIGHTS
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.trained import build_trained, read_trained_config
-from pseudolabel.predictions import predictor_of
+from pseudolabel.predictions import load_task_predictor
 from pseudolabel.predictions.image_loader import image_loader
 from pseudolabel.predictions.task_predictor import View
 
@@ -37,7 +37,9 @@ def backbone_features(model: Path, images: Images, root: Path, workers: int) -> 
     init_default_scope(PACKAGES[config.task])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = build_trained(config.model, model / WEIGHTS, config.task).to(device).eval()
-    pipeline = predictor_of(config.task).view_pipeline(config.image_size, View(1, flip=False))
+    pipeline = load_task_predictor(config.task).view_pipeline(
+        config.image_size, View(1, flip=False)
+    )
     loader = image_loader(images, 0, root, [pipeline], _BATCH_SIZE, workers)
     progress = tqdm(total=len(images), desc="features", unit="img", mininterval=2)
     found: list[NDArray[np.float32]] = []

@@ -51,9 +51,15 @@ class BoxPredictor:
         flip = {"type": "RandomFlip", "prob": float(view.flip)}
         return [resize, flip, pad, {"type": "PackDetInputs", "meta_keys": META_KEYS}]
 
-    def predict(self, batches: Sequence[ModelBatches], options: PredictOptions) -> Annotations:
+    def predict(
+        self,
+        batches: Sequence[ModelBatches],
+        options: PredictOptions,
+        others: Sequence[Annotations] = (),
+    ) -> Annotations:
         """Return the objects of a batch of images, best first within an image."""
-        by_view = []
+        floor = options.section.score_floor
+        by_view = [rows[rows.scores >= floor] for rows in others]
         for model, views in batches:
             for batch in views:
                 parts = [self.image_objects(sample, options) for sample in model.test_step(batch)]
@@ -61,7 +67,7 @@ class BoxPredictor:
         if len(by_view) == 1:
             return by_view[0]
         fused = fuse_boxes(by_view)
-        return fused[fused.scores >= options.section.score_floor]
+        return fused[fused.scores >= floor]
 
     def agreement(
         self, one: Annotations, other: Annotations, image_ids: NDArray[np.int64]

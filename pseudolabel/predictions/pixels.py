@@ -74,11 +74,15 @@ class PixelPredictor:
         self,
         batches: Sequence[ModelBatches],
         options: PredictOptions,
+        others: Sequence[LabelMaps] = (),
     ) -> LabelMaps:
-        """Return the label maps of a batch, by the mean probability over models and views.
+        """Return the label maps of a batch, by the mean probability over models, views and others.
 
         A pixel without a prediction, because its probabilities are no numbers, has confidence 0.
         """
+        if not batches and len(others) == 1:
+            # Spread over all classes, a label of low confidence would no longer be the best.
+            return others[0]
         image_ids: list[int] = []
         sums: list[torch.Tensor] = []
         single = [(model, batch) for model, views in batches for batch in views]
@@ -90,7 +94,13 @@ class PixelPredictor:
                 else:
                     sums.append(probabilities)
                     image_ids.append(sample.img_id)
-        means = [total / len(single) for total in sums]
+        for maps in others:
+            spread = _spread(maps, len(options.category_ids))
+            if not sums:
+                sums, image_ids = spread, maps.image_ids.tolist()
+            else:
+                sums = [total + part.to(total) for total, part in zip(sums, spread, strict=True)]
+        means = [total / (len(single) + len(others)) for total in sums]
         options.left_out.add(np.array([not bool(torch.isfinite(mean).all()) for mean in means]))
         best = [mean.nan_to_num().max(dim=0) for mean in means]
         return LabelMaps(
@@ -107,6 +117,20 @@ class PixelPredictor:
     ) -> NDArray[np.float32]:
         """Return the mean IoU of each image's two maps."""
         return maps_agreement(one, other)
+
+
+def _spread(maps: LabelMaps, classes: int) -> list[torch.Tensor]:
+    """Return the (c, h, w) probabilities of each map of which only the best class is known.
+
+    The other classes share the rest evenly.
+    """
+    spread = []
+    for labels, confidences in zip(maps.labels, maps.confidences, strict=True):
+        best = torch.from_numpy(confidences.astype(np.float32) / 255)
+        rest = (1 - best) / max(1, classes - 1)
+        probabilities = rest.repeat(classes, 1, 1)
+        spread.append(probabilities.scatter_(0, torch.from_numpy(labels).long()[None], best[None]))
+    return spread
 
 
 PREDICTOR = PixelPredictor()

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,55 +19,17 @@ from pseudolabel.core.records import Images, Predictions
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.formats.model_folder import CONFIG, WEIGHTS, kept_weights
 from pseudolabel.formats.prediction_store import ShardWriter, shard_writer
+from pseudolabel.formats.teacher_files import KnownPredictions
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.trained import build_trained, read_trained_config
 from pseudolabel.models.transforms import Pipeline
-from pseudolabel.predictions import predictor_of
+from pseudolabel.predictions import load_task_predictor
+from pseudolabel.predictions.batches import BatchPredictions, Stability
 from pseudolabel.predictions.image_loader import image_loader
 from pseudolabel.predictions.task_predictor import LeftOut, PredictOptions, View
 
 ComparedWith = Literal["checkpoints", "flip"]
 """The second prediction that stability is measured with: `pseudo_label.stability`."""
-
-
-@dataclass(frozen=True)
-class Stability:
-    """The agreement of predictions with other predictions for the same images.
-
-    Attributes:
-        image_ids: (m,) ids.
-        values: (m,) 0 to 1.
-    """
-
-    image_ids: NDArray[np.int64]
-    values: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class BatchPredictions:
-    """The predictions for one batch of images.
-
-    Attributes:
-        predictions: for the images that can be decoded; None if no image can.
-        images: number of images in the batch, unreadable ones included.
-        unreadable: (k,) row numbers, among all images, of files that cannot be decoded.
-        stability: of the predictions; None if it is not measured.
-    """
-
-    predictions: Predictions | None
-    images: int
-    unreadable: list[int]
-    stability: Stability | None = None
-
-
-class Predictor(Protocol):
-    """Anything that predicts; tests replace trained models by simple ones."""
-
-    def predict(self, images: Images, first: int = 0) -> Iterator[BatchPredictions]:
-        """Yield the predictions of images from row `first` on, batch by batch, in order."""
-
-    def shard_writer(self, folder: Path) -> ShardWriter:
-        """Return the writer of these predictions, shard by shard, into a folder."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +66,7 @@ class TrainedModels:
         compared_with: measures stability: `checkpoints` compares with other weights of the same
             trainings, `flip` with the predictions for mirrored images.
         weights: the name of the file of weights in each folder.
+        files: predictions of other teachers, which are joined with those of the models.
 
     Raises:
         ModelError: the models differ in task or classes, or other weights are missing.
@@ -118,14 +81,16 @@ class TrainedModels:
         round_number: int = 0,
         compared_with: ComparedWith | None = None,
         weights: str = WEIGHTS,
+        files: Sequence[KnownPredictions] = (),
     ) -> None:
         configs = [read_trained_config(folder) for folder in folders]
         _refuse_other_classes(folders, configs)
         task = configs[0].task
-        self.kind, self.task_predictor = TASKS[task].kind, predictor_of(task)
+        self.kind, self.task_predictor = TASKS[task].kind, load_task_predictor(task)
         init_default_scope(PACKAGES[task])
         category_ids = np.array([row["id"] for row in configs[0].categories], np.int32)
         self.options = PredictOptions(category_ids, section, round_number)
+        self.files, self.views = files, len(_views(section))
         self.root, self.batch_size, self.workers = root, section.batch_size, workers
         self.plan = _ViewPlan()
         self.members = [
@@ -145,7 +110,9 @@ class TrainedModels:
             else:
                 rows = np.arange(first, first + count)
                 image_ids = images.ids[rows[~np.isin(rows, unreadable)]]
-                predictions = self._forward(self.members, batches, self.options)
+                # As often as a model has views: a file counts as much as a model.
+                others = [file.find(image_ids) for file in self.files] * self.views
+                predictions = self._forward(self.members, batches, self.options, others)
                 stability = self._stability(predictions, batches, image_ids)
                 yield BatchPredictions(predictions, count, unreadable, stability)
             first += count
@@ -198,14 +165,18 @@ class TrainedModels:
         return []
 
     def _forward(
-        self, members: Sequence[_ModelViews], batches: list[Any], options: PredictOptions
+        self,
+        members: Sequence[_ModelViews],
+        batches: list[Any],
+        options: PredictOptions,
+        others: Sequence[Any] = (),
     ) -> Predictions:
-        """Return the joint predictions of some models, given one batch per pipeline."""
+        """Return the joint predictions of models and of others, given one batch per pipeline."""
         inputs = [
             (member.model, [batches[index] for index in member.pipelines]) for member in members
         ]
         with torch.inference_mode():
-            return self.task_predictor.predict(inputs, options)
+            return self.task_predictor.predict(inputs, options, others)
 
     def _stability(
         self, predictions: Predictions, batches: list[Any], image_ids: NDArray[np.int64]

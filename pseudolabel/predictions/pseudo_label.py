@@ -5,32 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from pseudolabel.core.datasets import TUNING
+from pseudolabel.core.datasets import PARTIAL, TUNING
 from pseudolabel.core.errors import ModelError
-from pseudolabel.core.files import hash_bytes, hash_file, write_json
-from pseudolabel.core.held_out import MEASURED_ON, refuse_seen
+from pseudolabel.core.files import write_json
 from pseudolabel.core.locks import LOCK
-from pseudolabel.core.project import FOLD_MODELS
+from pseudolabel.core.per_round import list_in_round
 from pseudolabel.core.records import Images
 from pseudolabel.core.workdir import publish_result, scratch_folder
-from pseudolabel.formats.fold_folder import read_folds
 from pseudolabel.formats.image_files import IMAGES
-from pseudolabel.formats.model_folder import CONFIG, WEIGHTS, images_seen
 from pseudolabel.formats.shards import (
     TEACHER_FILE,
+    WITHOUT_TUNING,
     read_unreadable,
     shard_path,
     shard_paths,
     write_stabilities,
 )
-from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.formats.split_folder import COCO_FILE, SplitFolder
+from pseudolabel.formats.teacher_files import KnownPredictions
 from pseudolabel.params.common import Params
-from pseudolabel.predictions.predictor import Predictor, Stability, TrainedModels
+from pseudolabel.predictions.batches import Predictor, Stability
+from pseudolabel.predictions.file_predictor import FilePredictor
+from pseudolabel.predictions.predictor import TrainedModels
+from pseudolabel.predictions.teachers import Teachers, teachers_of_round
 
 
 def label_pool(
@@ -38,7 +40,8 @@ def label_pool(
 ) -> None:
     """Label the pool with the teachers that params name; write shards and teacher.json.
 
-    The images of tuning are labelled too, into a separate folder: thresholds are chosen on them.
+    The images of tuning and the partly labelled ones of gold are labelled too, into folders of
+    their own: thresholds are chosen on tuning, and silver may add objects to the others.
     Every prediction above the score floor is written. After a kill, labelling resumes at the first
     missing shard.
 
@@ -51,29 +54,36 @@ def label_pool(
 
     Raises:
         ModelError: a teacher is missing, or teachers differ in task or classes.
-        DataError: a teacher was trained on val, tuning or test.
+        DataError: a teacher was trained on val, tuning or test, or a file has faults.
     """
     section = params.pseudo_label
-    splits = [SplitFolder(prepared / split) for split in ("pool", TUNING)]
-    images, tuning = (split.read().images for split in splits)
-    teachers = teacher_folders(section.teachers, champion, prepared, "pseudo_label.teachers")
-    inputs = [round_number, section.model_dump(mode="json")]
-    files = [split.coco_file for split in splits]
-    files += [path for folder in teachers for path in sorted(folder.glob("*.pth"))]
-    files += [folder / CONFIG for folder in teachers]
-    scratch = scratch_folder("pseudo_label", inputs, files)
+    named = list_in_round(section.teachers, round_number)
+    teachers = teachers_of_round(named, champion, prepared)
+    pool, tuning, partial = (
+        SplitFolder(prepared / name).read().images for name in ("pool", TUNING, PARTIAL)
+    )
+    files = teachers.read_files(prepared, params.task, round_number)
+    label_tuning = _check_files(teachers, files, pool, tuning)
+    values = section.model_copy(update={"teachers": named}).model_dump(mode="json")
+    # The names in a file are looked up among the images of all splits.
+    splits = ["*"] if files else ["pool", TUNING, PARTIAL]
+    inputs = [path for name in splits for path in sorted(prepared.glob(f"{name}/{COCO_FILE}"))]
+    scratch = scratch_folder("pseudo_label", [round_number, values], inputs + teachers.inputs)
 
     @cache
-    def load_teachers() -> TrainedModels:
-        root, workers = params.data.root / IMAGES, params.data.workers
-        return TrainedModels(teachers, root, section, workers, round_number, section.stability)
+    def load_teachers() -> Predictor:
+        return _predictor(teachers, files, prepared, params, round_number)
 
     def label() -> list[str]:
-        label_missing_shards(images, load_teachers, scratch, section.shard_images)
+        label_missing_shards(pool, load_teachers, scratch, section.shard_images)
         (scratch / TUNING).mkdir(exist_ok=True)
-        label_missing_shards(tuning, load_teachers, scratch / TUNING, section.shard_images)
-        record = {"round": round_number, "images": len(images)}
-        record |= {"shard_images": section.shard_images} | _describe_teachers(teachers, scratch)
+        if label_tuning:
+            label_missing_shards(tuning, load_teachers, scratch / TUNING, section.shard_images)
+        label_missing_shards(partial, load_teachers, scratch / PARTIAL, section.shard_images)
+        record: dict[str, Any] = {"round": round_number, "images": len(pool)}
+        record |= {"shard_images": section.shard_images} | teachers.describe(files)
+        names = [name for path in shard_paths(scratch) for name in read_unreadable(path)]
+        record |= {"unreadable": names} | ({} if label_tuning else {WITHOUT_TUNING: True})
         write_json(scratch / TEACHER_FILE, record)
         names = sorted(path.name for path in scratch.iterdir())
         return [name for name in names if name != LOCK and name[0] != "."]
@@ -81,36 +91,46 @@ def label_pool(
     publish_result(scratch, output, label)
 
 
-def teacher_folders(
-    teachers: Literal["champion", "folds"] | list[Path],
-    champion: Path,
-    prepared: Path,
-    parameter: str,
-    measured_on: Sequence[str] = MEASURED_ON,
-) -> list[Path]:
-    """Return the model folders that a parameter names.
-
-    Args:
-        teachers: the value of the parameter.
-        champion: the model folder of the champion.
-        prepared: the folder of prepared data.
-        parameter: the name of the parameter, for messages.
-        measured_on: the splits that the models must not have been trained on.
+def _check_files(
+    teachers: Teachers, files: Sequence[KnownPredictions], pool: Images, tuning: Images
+) -> bool:
+    """Print what files have predictions for, and return whether all have those for tuning.
 
     Raises:
-        ModelError: a folder is missing, or a fold has another model.
-        DataError: a model was trained on one of the splits.
+        DataError: a file is joined with other teachers, and lacks images of the pool.
     """
-    if teachers == "champion":
-        return [champion]
-    folders = _fold_champions(FOLD_MODELS) if teachers == "folds" else list(teachers)
-    measured = {split: SplitFolder(prepared / split).read().images for split in measured_on}
-    for folder in folders:
-        if not all((folder / name).is_file() for name in (CONFIG, WEIGHTS)):
-            expected = "a model folder, such as rounds/<k>/champion"
-            raise ModelError(f"{parameter}: {folder}: expected {expected}, found none")
-        refuse_seen(images_seen(folder), measured, str(folder))
-    return folders
+    for file in files:
+        print(file.describe({"the pool": pool, TUNING: tuning}), flush=True)
+        if len(teachers.folders) + len(files) > 1:
+            file.require(pool, "the pool")
+    return not any(file.lacking(tuning).any() for file in files)
+
+
+def _predictor(
+    teachers: Teachers,
+    files: Sequence[KnownPredictions],
+    prepared: Path,
+    params: Params,
+    round_number: int,
+) -> Predictor:
+    """Return the predictor of all teachers together.
+
+    Raises:
+        ModelError: the models differ in task or classes, or stability is to be measured with files.
+    """
+    section, root, workers = params.pseudo_label, params.data.root / IMAGES, params.data.workers
+    if files and section.stability is not None:
+        raise ModelError(
+            f"pseudo_label.stability: expected null with a file as a teacher, found "
+            f"{section.stability}"
+        )
+    if teachers.folders:
+        compared = section.stability
+        return TrainedModels(
+            teachers.folders, root, section, workers, round_number, compared, files=files
+        )
+    categories = SplitFolder(prepared / "gold").read().categories
+    return FilePredictor(files, params.task, categories, root, section, workers, round_number)
 
 
 def label_missing_shards(
@@ -157,25 +177,6 @@ def label_missing_shards(
                 _write_shard_stabilities(path, stabilities)
                 writer.close(path, unreadable)
                 unreadable, stabilities = [], []
-
-
-def _describe_teachers(teachers: list[Path], shards: Path) -> dict[str, Any]:
-    """Return the hashes of the teachers' weights, and the names of unreadable files."""
-    weights = [hash_file(folder / WEIGHTS) for folder in teachers]
-    return {
-        "weights": weights[0] if len(weights) == 1 else hash_bytes("".join(weights).encode()),
-        "weights_of_each": weights,
-        "unreadable": [name for path in shard_paths(shards) for name in read_unreadable(path)],
-    }
-
-
-def _fold_champions(models: Path) -> list[Path]:
-    """Return the model folders of all folds; raise if the models differ."""
-    folders = [fold.champion for fold in read_folds(models)]
-    for folder in folders:
-        if hash_file(folder / CONFIG) != hash_file(folders[0] / CONFIG):
-            raise ModelError(f"{folder / CONFIG}: expected the model of fold 0, found another")
-    return folders
 
 
 def _write_shard_stabilities(shard: Path, parts: list[Stability]) -> None:

@@ -74,8 +74,16 @@ class TaskPredictor(Protocol):
     def view_pipeline(self, image_size: tuple[int, int], view: View) -> Pipeline:
         """Return the transforms of one view, from the loaded image to the model's input."""
 
-    def predict(self, batches: Sequence[ModelBatches], options: PredictOptions) -> Predictions:
-        """Return the joint predictions of models and views for a batch of images."""
+    def predict(
+        self, batches: Sequence[ModelBatches], options: PredictOptions, others: Sequence[Any] = ()
+    ) -> Predictions:
+        """Return the joint predictions of models, views and others for a batch of images.
+
+        Args:
+            batches: the models with the images in all views; none if only others predict.
+            options: the classes, the parameters and the round.
+            others: predictions of other teachers for the same images, in their order.
+        """
 
     def agreement(self, one: Any, other: Any, image_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return how much two predictions agree for each of (n,) images, 0 to 1."""

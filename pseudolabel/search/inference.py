@@ -15,8 +15,8 @@ from pseudolabel.core.held_out import refuse_seen
 from pseudolabel.core.records import Annotations, Dataset
 from pseudolabel.core.workdir import hash_inputs
 from pseudolabel.evaluation import SCORERS
-from pseudolabel.evaluation.evaluate import score_images
 from pseudolabel.evaluation.objects import BoxScorer
+from pseudolabel.evaluation.score import score_images
 from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.formats.model_folder import CONFIG, WEIGHTS, images_seen
 from pseudolabel.formats.split_folder import SplitFolder

@@ -13,8 +13,8 @@ from pseudolabel.core.errors import ParamsError
 from pseudolabel.core.files import remove
 from pseudolabel.core.per_round import in_round
 from pseudolabel.core.workdir import scratch_folder, scratch_lock
-from pseudolabel.evaluation.evaluate import score_model
 from pseudolabel.evaluation.history import main_score
+from pseudolabel.evaluation.score import score_model
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.common import Params
 from pseudolabel.params.loading import with_values

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pseudolabel.core.datasets import TUNING
+from pseudolabel.core.datasets import PARTIAL, TUNING
 from pseudolabel.core.errors import DataError, Fault, ParamsError, SilverError
 from pseudolabel.core.files import read_json, write_json, written_aside
 from pseudolabel.core.records import Category
-from pseudolabel.formats.shards import TEACHER_FILE, list_shards, read_unreadable
+from pseudolabel.formats.shards import TEACHER_FILE, WITHOUT_TUNING, list_shards, read_unreadable
 from pseudolabel.formats.silver_folder import DECISIONS, REPORT, write_decisions
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.filter import Filter
 from pseudolabel.silver.filter_counts import Counts
 from pseudolabel.silver.filter_pool import PoolResult, filter_pool
+from pseudolabel.silver.partial import describe_partial, filter_partial
 from pseudolabel.silver.report import build_report, describe_silver
 from pseudolabel.silver.task_filter import TaskFilter
 from pseudolabel.silver.thresholds import Thresholds, choose_thresholds
@@ -40,7 +41,7 @@ def write_silver(
     Raises:
         SilverError: no label is left, or only one of several classes is left, or there are alarms
             and `filter.alarms` is stop. The silver folder with its report is written before.
-        ParamsError: `filter.score: auto` or `filter.calibrate` is set, but tuning has no images.
+        ParamsError: `filter.score: auto` or `filter.calibrate` need tuning, which has no images.
     """
     pool = SplitFolder(prepared / "pool").read()
     teacher = read_json(predictions / TEACHER_FILE)
@@ -65,8 +66,13 @@ def write_silver(
             section.alarm_factor,
         )
         report["tuning"] = thresholds.report if thresholds is not None else None
+        size = teacher["shard_images"]
+        partial = filter_partial(prepared, predictions, aside, chosen, size)
+        report |= {PARTIAL: partial} if partial else {}
         write_json(aside / REPORT, report)
     print(describe_silver(report, result.counts.reasons.unit, section))
+    if partial:
+        print(describe_partial(partial))
     _check_silver(result.counts, pool.categories, output)
     _raise_alarms(report["alarms"], section.alarms)
 
@@ -83,17 +89,27 @@ def _choose(
     section: Filter,
     task_filter: type[TaskFilter],
 ) -> Thresholds | None:
-    """Return the thresholds and the temperature of this round; None if tuning has no images."""
+    """Return the thresholds and the temperature of this round; None if tuning is of no use."""
     tuning = SplitFolder(prepared / TUNING)
     truth = tuning.read()
+    teacher = read_json(predictions / TEACHER_FILE)
+    is_needed = section.score == "auto" or section.calibrate
     if not len(truth.images):
-        if section.score == "auto" or section.calibrate:
+        if is_needed:
             raise ParamsError(
                 "filter.score: auto and filter.calibrate need images in the split tuning, found "
                 "none: set prepare.tuning_share above 0, and give val at least two images"
             )
         return None
-    size = read_json(predictions / TEACHER_FILE)["shard_images"]
+    if WITHOUT_TUNING in teacher:
+        if is_needed:
+            raise ParamsError(
+                "filter.score: auto and filter.calibrate need predictions for the images of "
+                "data/prepared/tuning, found too few in the teacher's file: add them, or set "
+                "filter.score to numbers and filter.calibrate to false"
+            )
+        return None
+    size = teacher["shard_images"]
     shards = list_shards(predictions / TUNING, truth.images, size)
     unreadable = [name for shard in shards for name in read_unreadable(shard.path)]
     if unreadable:

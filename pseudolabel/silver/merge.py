@@ -16,22 +16,24 @@ from pseudolabel.core.datasets import TUNING, concatenate, sort_images
 from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.core.files import read_json, written_aside
 from pseudolabel.core.records import Annotations, Dataset, Images
-from pseudolabel.formats.coco_writer import write_coco_parts
+from pseudolabel.formats.coco_writer import write_coco, write_coco_parts
 from pseudolabel.formats.label_maps import LABEL_MAPS
 from pseudolabel.formats.shards import TEACHER_FILE, read_probabilities, read_shard, shard_paths
 from pseudolabel.formats.silver_folder import DECISIONS, PROBABILITIES, SOFT_LABELS, kept_images
-from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.formats.split_folder import COCO_FILE, SplitFolder
+from pseudolabel.silver.partial import gold_with_additions
 
-_LABELLED_SPLITS = ("gold", "val", TUNING)
-"""The splits with gold labels, other than test."""
+_HELD_OUT = ("val", TUNING)
+"""The splits with gold labels, other than gold and test."""
 
 
 def merge(prepared: Path, silver: Path, output: Path) -> None:
     """Write the folders gold and silver into `output`; ids are unique over both.
 
-    Gold is a copy of the prepared gold. Silver has the images of the pool that the filter kept.
-    Each silver annotation has its round, its score and the hash of the teacher's weights. Label
-    maps (pixels) or the probabilities of all classes (classes) are beside the COCO file.
+    Gold is a copy of the prepared gold, with objects of silver where gold is partly labelled.
+    Silver has the images of the pool that the filter kept. Each silver annotation has its round,
+    its score and the hash of the teacher's weights. Label maps (pixels) or the probabilities of all
+    classes (classes) are beside the COCO file.
 
     Args:
         prepared: the folder of prepared data.
@@ -44,13 +46,18 @@ def merge(prepared: Path, silver: Path, output: Path) -> None:
     gold, pool = SplitFolder(prepared / "gold").read(), SplitFolder(prepared / "pool").read()
     teacher = read_json(silver / TEACHER_FILE)
     images = _silver_images(pool.images, kept_images(silver / DECISIONS), gold.images)
-    first_id = int(gold.annotations.ids.max(initial=0)) + 1
+    teachers = {teacher["round"]: teacher["weights"]}
+    with_additions = gold_with_additions(gold, silver, prepared)
+    labels = gold if with_additions is None else with_additions
+    first_id = int(labels.annotations.ids.max(initial=0)) + 1
     shards = tqdm(shard_paths(silver), desc="merge", unit="shard", mininterval=2)
     parts = (read_shard(path) for path in shards)
     with written_aside(output) as aside:
         target = SplitFolder(aside / "silver")
         target.path.mkdir(parents=True)
         shutil.copytree(prepared / "gold", aside / "gold")
+        if with_additions is not None:
+            write_coco(aside / "gold" / COCO_FILE, with_additions, teachers)
         if SplitFolder(silver).has_label_maps:
             shutil.copytree(silver / LABEL_MAPS, target.path / LABEL_MAPS)
         if (silver / PROBABILITIES).is_dir():
@@ -59,7 +66,7 @@ def merge(prepared: Path, silver: Path, output: Path) -> None:
             target.coco_file,
             Dataset(images, Annotations.empty(), pool.categories),
             _number_annotations(_annotations_on(images, parts), first_id),
-            {teacher["round"]: teacher["weights"]},
+            teachers,
         )
 
 
@@ -71,11 +78,14 @@ def merge_everything(data: Path, prepared: Path, output: Path) -> None:
         prepared: the folder of prepared data.
         output: the folder to write.
     """
-    splits = [SplitFolder(prepared / name) for name in _LABELLED_SPLITS]
+    # Merged gold may have objects of silver; their teachers are in its file.
+    splits = [SplitFolder(data / "gold"), *(SplitFolder(prepared / name) for name in _HELD_OUT)]
+    rows = read_json(splits[0].coco_file)["annotations"]
+    teachers = {row["round"]: row["teacher"] for row in rows if "teacher" in row}
     with written_aside(output) as aside:
         gold = SplitFolder(aside / "gold")
         datasets = [split.read() for split in splits]
-        gold.write(sort_images(concatenate(datasets)))
+        write_coco(gold.coco_file, sort_images(concatenate(datasets)), teachers)
         for split, dataset in zip(splits, datasets, strict=True):
             ids = dataset.images.ids.tolist()
             split.copy_label_maps(gold, dict(zip(ids, ids, strict=True)))

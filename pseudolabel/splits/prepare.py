@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pseudolabel.core.datasets import TUNING, concatenate, renumber, select_images
+from pseudolabel.core.datasets import PARTIAL, TUNING, concatenate, renumber, select_images
 from pseudolabel.core.files import write_json, written_aside
 from pseudolabel.core.held_out import Duplicate
 from pseudolabel.core.records import Annotations, Dataset
@@ -28,6 +28,7 @@ from pseudolabel.splits.messages import (
     describe_missing_classes,
     describe_removed,
 )
+from pseudolabel.splits.partial import partly_labelled
 from pseudolabel.splits.refusals import refuse_empty, refuse_shared
 from pseudolabel.splits.report import largest_deviation, write_report
 from pseudolabel.splits.reviewed import mark_reviewed, write_reviews
@@ -61,18 +62,19 @@ def prepare(root: Path, output: Path, task: str, section: Prepare, seed: int) ->
         seed: of the split.
 
     Raises:
-        DataError: the raw data has faults; all of them are listed.
+        DataError: the raw data or `prepare.partial` have faults; all of them are listed.
     """
     prepared = read_and_split(root, task, section, seed)
+    partial = partly_labelled(prepared.splits["gold"], section.partly_labelled)
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
-        written = {}
+        write, written = SPLIT_WRITERS[task], {}
         for name, dataset in prepared.splits.items():
             split = SplitFolder(aside / name)
-            labelled = name != "pool"
-            content = SPLIT_WRITERS[task](root, dataset, split.path) if labelled else dataset
+            content = dataset if name == "pool" else write(root, dataset, split.path)
             written[name] = mark_reviewed(content, prepared.reviews)
             split.write(written[name])
+        SplitFolder(aside / PARTIAL).write(partial)
         write_reviews(aside / "gold", written["gold"].images, prepared.reviews)
         write_json(aside / "report.json", prepared.report)
         write_report(aside, root / IMAGES, written, prepared.report)

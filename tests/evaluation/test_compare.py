@@ -165,3 +165,24 @@ def test_a_student_far_below_its_teacher_is_reported():
     assert line == expected + "Look at its curve.csv and at its silver."
     close = after(row(1, 0.2, silver=5), 0, -0.1, [-0.3, -0.1], 0)
     assert "far below" not in verdict([row(0, 0.3), close])
+
+
+def test_the_table_says_which_rounds_a_file_taught(tmp_path):
+    history = [
+        HISTORY[0] | {"teacher_files": ["dino.json"]},
+        HISTORY[1] | {"teacher_files": []},
+        HISTORY[2] | {"teacher_files": ["dino.json", "sam.json"]},
+    ]
+    write_json(tmp_path / "evaluation" / "history.json", history)
+    write_json(tmp_path / "evaluation" / "speed.json", [0.0, 5.0, 5.0])
+    table = compare(tmp_path / "evaluation", tmp_path / "metrics.json", tmp_path / "report")
+    head, _, *rows = [line.strip("|").split("|") for line in table.splitlines()[:5]]
+    names = [name.strip() for name in head]
+    found = [dict(zip(names, map(str.strip, cells), strict=True)) for cells in rows]
+    assert [row["teacher file"] for row in found] == ["dino.json", "-", "dino.json, sam.json"]
+    assert [row["images/s"] for row in found] == ["-", "5", "5"]
+    assert "Round 0 is the file dino.json, with no training on gold" in table
+    assert "Which images the model behind a teacher file was trained on is not known" in table
+    first = verdict(history[:1])
+    assert first.startswith("Round 0 is the file dino.json")
+    assert "on gold alone" not in first

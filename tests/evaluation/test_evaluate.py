@@ -6,8 +6,10 @@ import pytest
 from pseudolabel.core.errors import DataError
 from pseudolabel.core.files import hash_file, hash_folder, write_json
 from pseudolabel.evaluation import evaluate as evaluation
-from pseudolabel.evaluation.evaluate import ModelScores, PreviousRound, evaluate, outcome_path
+from pseudolabel.evaluation.evaluate import PreviousRound, evaluate, outcome_path
 from pseudolabel.evaluation.history import main_score
+from pseudolabel.evaluation.score import ModelScores
+from pseudolabel.formats.shards import TEACHER_FILE
 from pseudolabel.formats.silver_folder import AGREEMENT, REPORT
 from pseudolabel.formats.split_folder import SplitFolder
 from tests.conftest import tiny_params
@@ -38,6 +40,7 @@ def test_the_champion_is_the_best_model_so_far_by_val(root, prepared, tmp_path):
         evaluate(folder / "model", prepared, before, *paths, tiny_params(root))
         report = {AGREEMENT: {"same": 4, "compared": 5, "share": 0.8}} if number else {}
         write_json(folder / "silver" / REPORT, report)
+        write_json(folder / "silver" / TEACHER_FILE, {})
         before = PreviousRound(*paths, folder / "silver")
     texts = [
         (tmp_path / str(number) / "champion" / "weights.pth").read_text() for number in range(3)
@@ -82,6 +85,7 @@ def test_a_model_compared_with_itself_has_a_gain_of_zero(root, prepared, model, 
     first = tmp_path / "evaluation", tmp_path / "champion"
     evaluate(model, prepared, None, *first, params)
     write_json(tmp_path / "silver" / REPORT, {})
+    write_json(tmp_path / "silver" / TEACHER_FILE, {})
     before = PreviousRound(*first, tmp_path / "silver")
     evaluate(model, prepared, before, tmp_path / "evaluation_1", tmp_path / "champion_1", params)
     history = json.loads((tmp_path / "evaluation_1" / "history.json").read_text())

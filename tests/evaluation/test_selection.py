@@ -22,7 +22,7 @@ from pseudolabel.formats.model_folder import (
     own_iterations,
     weights_record,
 )
-from pseudolabel.formats.shards import read_stabilities
+from pseudolabel.formats.shards import TEACHER_FILE, read_stabilities
 from pseudolabel.formats.silver_folder import REPORT
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.formats.weights_record import read_record
@@ -56,6 +56,7 @@ class Project:
         """Evaluate a round after those before it, and return its row of the history."""
         before, folder = self.folder / str(number - 1), self.folder / str(number)
         write_json(before / "silver" / REPORT, {})
+        write_json(before / "silver" / TEACHER_FILE, {})
         previous = PreviousRound(before / "evaluation", before / "champion", before / "silver")
         evaluate(
             model or self.model,

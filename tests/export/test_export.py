@@ -13,7 +13,7 @@ from PIL import Image
 from pseudolabel.core.errors import DataError, ModelError, ParamsError
 from pseudolabel.core.prediction_records import Probabilities
 from pseudolabel.evaluation.classes import ClassScorer
-from pseudolabel.evaluation.evaluate import score_model
+from pseudolabel.evaluation.score import score_model
 from pseudolabel.export.export import export
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.predictions.predictor import TrainedModels

@@ -16,7 +16,7 @@ from pseudolabel.formats.model_folder import images_seen, weights_record
 from pseudolabel.formats.weights_record import add_record, read_record
 from pseudolabel.models.checkpoints import load_weights, save_weights
 from pseudolabel.models.initial_weights import InitialWeights
-from pseudolabel.predictions.pseudo_label import teacher_folders
+from pseudolabel.predictions.teachers import teacher_folders
 from pseudolabel.training.train import train
 from tests.conftest import tiny_params
 from tests.leaks import first_image

@@ -79,7 +79,10 @@ CASES = [
     (
         "no teacher",
         {"pseudo_label__teachers": []},
-        "pseudo_label.teachers: expected champion, folds, or a list of model folders; found []",
+        (
+            "pseudo_label.teachers: expected champion, folds, a list of model folders and files, "
+            "or such a list per round; found []"
+        ),
     ),
     ("no section", {"filter": 3}, "filter: expected a section with parameters; found 3"),
     (

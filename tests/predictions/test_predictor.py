@@ -8,7 +8,7 @@ import torch
 from pseudolabel.core import masks
 from pseudolabel.core.errors import ModelError
 from pseudolabel.core.files import hash_file
-from pseudolabel.evaluation.evaluate import score_model
+from pseudolabel.evaluation.score import score_model
 from pseudolabel.formats.shards import read_stabilities, shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.checkpoints import load_weights

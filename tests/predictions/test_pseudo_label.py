@@ -11,12 +11,13 @@ import pytest
 
 from pseudolabel.core.errors import ModelError
 from pseudolabel.core.prediction_records import LabelMaps
-from pseudolabel.core.records import Annotations
+from pseudolabel.core.records import Annotations, Dataset
 from pseudolabel.formats.label_maps import read_prediction_maps
 from pseudolabel.formats.prediction_store import shard_writer
 from pseudolabel.formats.shards import TEACHER_FILE, read_shards, shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.predictions.predictor import BatchPredictions, TrainedModels
+from pseudolabel.predictions.batches import BatchPredictions
+from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.predictions.pseudo_label import label_missing_shards, label_pool
 from pseudolabel.training.train import train
 from tests.builders import images, same_rows
@@ -176,6 +177,19 @@ def test_the_images_of_tuning_are_labelled_into_a_separate_folder(root, prepared
     assert len(rows)
     assert set(rows.image_ids) <= set(ids)
     assert not set(read_shards(tmp_path / "predictions").image_ids) & set(ids)
+
+
+def test_partly_labelled_gold_is_labelled_into_a_separate_folder(root, prepared, model, tmp_path):
+    data = tmp_path / "prepared"
+    shutil.copytree(prepared, data)
+    gold = SplitFolder(data / "gold").read()
+    images = Dataset(gold.images[:2], Annotations.empty(), gold.categories)
+    SplitFolder(data / "partial").write(images)
+    label_pool(data, model, tmp_path / "predictions", 1, tiny_params(root))
+    rows = read_shards(tmp_path / "predictions" / "partial")
+    assert set(rows.image_ids.tolist()) == set(gold.images.ids[:2].tolist())
+    label_pool(prepared, model, tmp_path / "other", 1, tiny_params(root))
+    assert not (tmp_path / "other" / "partial").exists()
 
 
 def test_models_with_different_image_sizes_label_together(root, prepared, model, tmp_path):

@@ -7,9 +7,9 @@ from pseudolabel.core.boxes import iou_matrix
 from pseudolabel.core.errors import DataError, ModelError
 from pseudolabel.formats.fold_folder import write_fold
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.predictions import pseudo_label
+from pseudolabel.predictions import teachers
 from pseudolabel.predictions.predictor import TrainedModels
-from pseudolabel.predictions.pseudo_label import teacher_folders
+from pseudolabel.predictions.teachers import teacher_folders
 from pseudolabel.training.train import train
 from tests.leaks import record_as_trained_on
 
@@ -18,7 +18,7 @@ def test_teachers_are_the_champions_of_the_folds(prepared, model, tmp_path, monk
     models = tmp_path / "models"
     for number in (0, 1):
         write_fold(models, number, model, prepared)
-    monkeypatch.setattr(pseudo_label, "FOLD_MODELS", models)
+    monkeypatch.setattr(teachers, "FOLD_MODELS", models)
     champion = tmp_path / "champion"
     folders = [models / name / "champion" for name in ("0", "1")]
     assert teacher_folders("folds", champion, prepared, "teachers") == folders
@@ -30,9 +30,9 @@ def test_teachers_are_the_champions_of_the_folds(prepared, model, tmp_path, monk
     write_fold(models, 1, model, prepared)
     record_as_trained_on("test", prepared, models / "1" / "champion")
     expected = "1/champion: expected a model that was not trained on test, found trained on"
-    for teachers in ("folds", folders):
+    for named in ("folds", folders):
         with pytest.raises(DataError, match=expected):
-            teacher_folders(teachers, champion, prepared, "teachers")
+            teacher_folders(named, champion, prepared, "teachers")
 
 
 def predict_three_images(data, folders):

@@ -9,7 +9,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from pseudolabel.evaluation.classes import ClassScorer
-from pseudolabel.evaluation.evaluate import score_model
+from pseudolabel.evaluation.score import score_model
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.checkpoints import load_weights
 from pseudolabel.predictions.mask_pasting import paste_masks

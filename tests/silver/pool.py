@@ -15,7 +15,7 @@ SHARD_IDS = [np.arange(11, 15), np.arange(15, 19), np.arange(19, 21)]
 def write_prepared(folder):
     """Write prepared data: gold images 1 to 4, pool images 11 to 20, no tuning images."""
     SplitFolder(folder / "gold").write(builders.dataset(4))
-    for split, count in (("pool", 10), ("tuning", 0)):
+    for split, count in (("pool", 10), ("tuning", 0), ("partial", 0)):
         images = builders.images(count, first_id=11)
         SplitFolder(folder / split).write(Dataset(images, Annotations.empty(), builders.CATEGORIES))
     return folder

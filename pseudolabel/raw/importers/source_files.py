@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
+from pseudolabel.core.path_index import PathIndex, path_parts
 from pseudolabel.formats.image_files import IMAGE_SUFFIXES, is_junk
 from pseudolabel.raw.importers.split_names import split_of_folders
 
 
-class FileIndex:
+class FileIndex(PathIndex):
     """The files below a folder, found by the longest ending of a path that only one file has.
 
-    Names are compared in one Unicode form, backslashes count as slashes, and `.` and `..` are left
-    out. Files of operating systems and notebooks are not part of the index.
+    Files of operating systems and notebooks are not part of the index.
 
     Args:
         folder: the folder; links to folders below it are followed.
@@ -28,39 +26,7 @@ class FileIndex:
     def __init__(self, folder: Path, suffixes: Collection[str] = IMAGE_SUFFIXES) -> None:
         self.folder = folder
         files = _files_in(folder)
-        self.names = sorted(name for name in files if Path(name).suffix.lower() in suffixes)
-
-    def __contains__(self, name: str) -> bool:
-        """Return whether the index has a file of exactly this path."""
-        return name in self._exact
-
-    def find(self, name: str) -> list[str]:
-        """Return the files that a path may mean: one if it is clear, several if it is not."""
-        return _best(_parts(name), self._by_name)
-
-    def find_stem(self, name: str) -> list[str]:
-        """Return the files that a path without a suffix may mean; their suffix is ignored."""
-        return _best(_parts(name), self._by_stem)
-
-    @cached_property
-    def _exact(self) -> frozenset[str]:
-        return frozenset(self.names)
-
-    @cached_property
-    def _by_name(self) -> dict[str, list[tuple[list[str], str]]]:
-        found = defaultdict(list)
-        for name in self.names:
-            parts = _parts(name)
-            found[parts[-1]].append((parts, name))
-        return found
-
-    @cached_property
-    def _by_stem(self) -> dict[str, list[tuple[list[str], str]]]:
-        found = defaultdict(list)
-        for name in self.names:
-            parts = _parts(name.rpartition(".")[0])
-            found[parts[-1]].append((parts, name))
-        return found
+        super().__init__(name for name in files if Path(name).suffix.lower() in suffixes)
 
 
 def _files_in(folder: Path) -> Iterator[str]:
@@ -76,25 +42,6 @@ def _files_in(folder: Path) -> Iterator[str]:
         for name in files:
             if not is_junk(name):
                 yield Path(base, name).relative_to(folder).as_posix()
-
-
-def _parts(name: str) -> list[str]:
-    """Return the parts of a path in one Unicode form, without `.` and `..`."""
-    parts = unicodedata.normalize("NFC", name).replace("\\", "/").split("/")
-    return [part for part in parts if part not in ("", ".", "..")]
-
-
-def _best(wanted: list[str], index: dict[str, list[tuple[list[str], str]]]) -> list[str]:
-    """Return the files with the longest ending in common with the wanted path."""
-    candidates = index.get(wanted[-1], []) if wanted else []
-    for parts, name in candidates:
-        if parts == wanted:
-            return [name]
-    for length in range(len(wanted), 0, -1):
-        found = [name for parts, name in candidates if parts[-length:] == wanted[-length:]]
-        if found:
-            return found
-    return []
 
 
 @dataclass(frozen=True)
@@ -126,10 +73,10 @@ def pair_files(
         index: the files.
         places: returns the paths, without a suffix, where the file of an image may be.
     """
-    by_path = {"/".join(_parts(name.rpartition(".")[0])): name for name in index.names}
+    by_path = {"/".join(path_parts(name.rpartition(".")[0])): name for name in index.names}
     files = {}
     for name in names:
-        wanted = ("/".join(_parts(place)) for place in places(name))
+        wanted = ("/".join(path_parts(place)) for place in places(name))
         file = next((by_path[path] for path in wanted if path in by_path), None)
         if file is not None:
             files[name] = file
@@ -152,7 +99,7 @@ def pair_files(
 
 def _endings(path: str) -> list[tuple[str, ...]]:
     """Return all endings of a path, each as a tuple of its parts."""
-    parts = _parts(path)
+    parts = path_parts(path)
     return [tuple(parts[start:]) for start in range(len(parts))]
 
 
