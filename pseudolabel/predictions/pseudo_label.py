@@ -80,15 +80,19 @@ def label_pool(
         if label_tuning:
             label_missing_shards(tuning, load_teachers, scratch / TUNING, section.shard_images)
         label_missing_shards(partial, load_teachers, scratch / PARTIAL, section.shard_images)
-        record: dict[str, Any] = {"round": round_number, "images": len(pool)}
-        record |= {"shard_images": section.shard_images} | teachers.describe(files)
-        names = [name for path in shard_paths(scratch) for name in read_unreadable(path)]
-        record |= {"unreadable": names} | ({} if label_tuning else {WITHOUT_TUNING: True})
-        write_json(scratch / TEACHER_FILE, record)
-        names = sorted(path.name for path in scratch.iterdir())
-        return [name for name in names if name != LOCK and name[0] != "."]
+        record = {"round": round_number, "images": len(pool)} | teachers.describe(files)
+        record |= {} if label_tuning else {WITHOUT_TUNING: True}
+        return _finish(scratch, record | {"shard_images": section.shard_images})
 
     publish_result(scratch, output, label)
+
+
+def _finish(scratch: Path, record: dict[str, Any]) -> list[str]:
+    """Write teacher.json, with the unreadable files; return the names of all files to publish."""
+    unreadable = [name for path in shard_paths(scratch) for name in read_unreadable(path)]
+    write_json(scratch / TEACHER_FILE, record | {"unreadable": unreadable})
+    names = sorted(path.name for path in scratch.iterdir())
+    return [name for name in names if name != LOCK and name[0] != "."]
 
 
 def _check_files(

@@ -56,15 +56,9 @@ def write_silver(
         chosen = task_filter(pool.categories, section, teacher["round"], temperature)
         result = filter_pool(shards, chosen, pool.categories, predictions, section, aside)
         _write_decisions(aside / DECISIONS, result)
-        report = build_report(
-            result.counts,
-            pool.categories,
-            task_filter,
-            prepared / "gold",
-            aside,
-            before,
-            section.alarm_factor,
-        )
+        places = prepared / "gold", aside, before
+        parts = result.counts, pool.categories, task_filter
+        report = build_report(*parts, *places, section.alarm_factor)
         report["tuning"] = thresholds.report if thresholds is not None else None
         size = teacher["shard_images"]
         partial = filter_partial(prepared, predictions, aside, chosen, size)
