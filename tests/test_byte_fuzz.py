@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from pseudolabel.core.errors import PseudolabelError
 from pseudolabel.core.prediction_records import Probabilities
-from pseudolabel.core.records import Annotations
+from pseudolabel.core.records import Annotations, Category
 from pseudolabel.formats.shards import (
     read_probabilities,
     read_shard,
@@ -33,6 +34,9 @@ from pseudolabel.models.checkpoints import load_weights, save_weights
 from pseudolabel.models.trained import read_trained_config
 from pseudolabel.params.loading import load_params
 from pseudolabel.raw.sample import SAMPLES
+from pseudolabel.review.batch import Batch
+from pseudolabel.review.coco_exchange import read_corrected
+from pseudolabel.review.labels import Label, LabelledImage, to_coco
 from pseudolabel.splits.prepare import read_and_split
 from tests.builders import splitting
 from tests.conftest import SMALL, tiny_params
@@ -120,6 +124,27 @@ def teacher_reader(task, folder=None):
     return read_teacher
 
 
+CLASSES = (Category(1, "disc"), Category(2, "rod"))
+SENT = LabelledImage("a.png", 40, 30, (Label("disc", (1.0, 2.0, 10.0, 12.0), score=0.5),))
+
+
+def sent(path):
+    values = {"number": 1, "round": 1, "teacher": "0", "by": "doubt", "tool": "coco", "place": {}}
+    path.write_bytes(orjson.dumps(values | {"labels": to_coco([SENT], CLASSES)}))
+
+
+def read_sent(path):
+    folder = Path("review/1")
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, folder / "sent.json")
+    Batch.read(1)
+
+
+def read_returned(path):
+    batch = Batch(1, 1, "0", "doubt", "coco", {}, [SENT])
+    read_corrected(path, batch, CLASSES, "detection", "objects")
+
+
 def read_all_of_shard(path):
     read_shard(path)
     read_unreadable(path)
@@ -132,6 +157,11 @@ FILES = {
     "recorded.pth": (weights, read_record),
     "config.json": (config, lambda path: read_trained_config(path.parent)),
     "params.yaml": (parameters, load_params),
+    "sent.json": (sent, read_sent),
+    "corrected.json": (
+        lambda path: path.write_bytes(orjson.dumps(to_coco([SENT], CLASSES))),
+        read_returned,
+    ),
     "results.json": (results, teacher_reader("detection")),
     "masks.json": (results, teacher_reader("instance")),
     "table.csv": (lambda path: write_table(path, HEADER, TABLE), teacher_reader("classification")),
@@ -174,6 +204,10 @@ def test_a_changed_file_is_read_or_refused(name, edits, tmp_path):
         read(path)
 
 
+def names_of(root):
+    return sorted(path.name for path in (root / "images").iterdir())
+
+
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory):
     """A raw root of each task that the fuzzed files belong to."""
@@ -181,15 +215,28 @@ def samples(tmp_path_factory):
     for task in ("detection", "semantic"):
         roots[task] = tmp_path_factory.mktemp(task) / "raw"
         SAMPLES[task](roots[task], SMALL)
-        names = sorted(path.name for path in (roots[task] / "images").iterdir())
+        names = names_of(roots[task])
         rows = "".join(f"{name},{number // 2}\n" for number, name in enumerate(names))
         (roots[task] / "groups.csv").write_text(f"file,group\n{rows}")
+    gold = orjson.loads((roots["detection"] / "gold.json").read_bytes())
+    named = {
+        row["file_name"]
+        for split in ("gold", "val", "test")
+        for row in orjson.loads((roots["detection"] / f"{split}.json").read_bytes())["images"]
+    }
+    (name, *_) = (one for one in names_of(roots["detection"]) if one not in named)
+    gold["images"] = [gold["images"][0] | {"file_name": name, "reviewer": "ann", "round": 1}]
+    gold["annotations"] = [
+        row for row in gold["annotations"] if row["image_id"] == gold["images"][0]["id"]
+    ]
+    (roots["detection"] / "reviewed.json").write_bytes(orjson.dumps(gold))
     return roots
 
 
 RAW_FILES = [
     ("detection", "gold.json"),
     ("detection", "groups.csv"),
+    ("detection", "reviewed.json"),
     ("detection", "images/*"),
     ("semantic", "masks/*"),
 ]

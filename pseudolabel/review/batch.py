@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pseudolabel.core.errors import ReviewError
+from pseudolabel.core.errors import Fault, ReviewError
 from pseudolabel.core.files import read_json, write_json
 from pseudolabel.core.project import REVIEW
 from pseudolabel.core.records import Category
@@ -59,15 +59,19 @@ class Batch:
         """Return a batch that was sent.
 
         Raises:
-            ReviewError: there is none of this number.
+            ReviewError: there is none of this number, or its record is damaged.
         """
         path = REVIEW / str(number) / SENT
         if not path.exists():
             known = ", ".join(map(str, batch_numbers())) or "none"
             raise ReviewError(f"{path}: expected one of the batches that were sent: {known}")
-        values = read_json(path)
-        images = from_coco(values.pop("labels"))
-        return cls(**values, images=images)
+        try:
+            values = read_json(path)
+            return cls(**values | {"images": from_coco(values.pop("labels"))})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            found = f"{type(error).__name__}: {error}"
+            fault = Fault(str(path), "", "the record that `review send` wrote", found)
+            raise ReviewError(str(fault)) from error
 
 
 def batch_numbers() -> list[int]:

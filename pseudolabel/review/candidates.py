@@ -148,8 +148,9 @@ def _labels_of_map(
 ) -> tuple[Label, ...]:
     """Return one label per class in a label map."""
     present = [index for index in range(len(categories)) if (values == index).any()]
-    stacked = np.stack([values == index for index in present])
-    found = masks.encode(stacked)
+    if not present:
+        return ()
+    found = masks.encode(np.stack([values == index for index in present]))
     return tuple(
         Label(categories[index].name, mask=mask) for index, mask in zip(present, found, strict=True)
     )
