@@ -60,7 +60,7 @@ class Bench:
         folder = self.data / name
         if not folder.exists():
             with written_aside(folder) as aside:
-                prepare(root, aside, self.params.task, self.params.prepare, seed=0)
+                prepare(root, aside, self.params.task, self.params.prepare, 0, reviews=root)
                 if not self.sees_test:
                     # Without test in the raw root, its images would become part of the pool.
                     test = SplitFolder(aside / "test")

@@ -1,7 +1,7 @@
 """data.root -> data/prepared: the raw data, checked and split."""
 
 from pseudolabel.core.errors import plain_errors
-from pseudolabel.core.project import PREPARED
+from pseudolabel.core.project import PREPARED, REVIEWED_GOLD
 from pseudolabel.core.workdir import output_lock
 from pseudolabel.params.loading import load_params
 from pseudolabel.splits.prepare import prepare
@@ -10,4 +10,5 @@ if __name__ == "__main__":
     with plain_errors():
         params = load_params()
         with output_lock(PREPARED):
-            prepare(params.data.root, PREPARED, params.task, params.prepare, params.seed)
+            values = params.task, params.prepare, params.seed
+            prepare(params.data.root, PREPARED, *values, REVIEWED_GOLD)

@@ -253,7 +253,7 @@ def test_a_raw_root_with_a_changed_file_is_read_or_refused(task, pattern, edits,
     path.write_bytes(changed(sound, edits))
     try:
         with suppress(PseudolabelError):
-            read_and_split(root, task, splitting(0.2), 0)
+            read_and_split(root, task, splitting(0.2), 0, reviews=root)
     finally:
         path.write_bytes(sound)
     assert sorted(Path(root.parent).rglob("*")) == before
@@ -265,4 +265,4 @@ def test_the_files_are_sound(tmp_path, samples):
         write(tmp_path / name)
         read(tmp_path / name)
     for task, root in samples.items():
-        assert read_and_split(root, task, splitting(0.2), 0)
+        assert read_and_split(root, task, splitting(0.2), 0, reviews=root)

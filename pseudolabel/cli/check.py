@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pseudolabel.cli.template import template_folder
 from pseudolabel.core.errors import ParamsError, counted
+from pseudolabel.core.project import REVIEWED_GOLD
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.params.common import Params
 from pseudolabel.params.loading import PARAMS, load_params
@@ -52,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         for line in repairs:
             print(f"  {line}")
         root = arguments.fix
-    prepared = read_and_split(root, params.task, params.prepare, params.seed)
+    own = REVIEWED_GOLD if root.resolve() == params.data.root.resolve() else None
+    prepared = read_and_split(root, params.task, params.prepare, params.seed, own)
     print("\n".join(_describe(prepared)))
     return 0
 

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     number = arguments.batch or max(batch_numbers(), default=0)
     batch = Batch.read(number)
-    for line in fetch(batch, params, partial(_collect, params=params, file=arguments.file)):
+    for line in fetch(batch, partial(_collect, params=params, file=arguments.file)):
         print(line)
     return 0
 

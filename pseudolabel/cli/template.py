@@ -14,7 +14,7 @@ import pseudolabel
 VERSION_FILE = "pseudolabel.version"
 """In a project: name and version of the library, which every stage depends on."""
 _FOLDERS = ("stages", "rounds", "extras", "presets", "configs", ".dvc/plots", "folds/models")
-_READMES = ("teachers/README.md", "teachers/round_0/README.md")
+_READMES = ("review/gold/README.md", "teachers/README.md", "teachers/round_0/README.md")
 _FILES = ("dvc.yaml", ".dvcignore", ".gitignore", *_READMES)
 _SUFFIXES = (".py", ".yaml", ".json", ".md")
 _CODE_DEPENDENCIES = re.compile(r"(?:^ *- pseudolabel/\w+\n)+", re.MULTILINE)

@@ -22,6 +22,7 @@ TUNE = Path("tune")
 METRICS = Path("metrics.json")
 REPORT = Path("report")
 REVIEW = Path("review")
+REVIEWED_GOLD = REVIEW / "gold"
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,8 @@ def write_label_maps(root: Path, dataset: Dataset, folder: Path) -> Dataset:
     progress = tqdm(images.ids.tolist(), desc="masks", mininterval=2)
     by_image = dataset.annotations.by_image(images.ids)
     for row, (image_id, rows) in enumerate(zip(progress, by_image, strict=True)):
-        if has_maps:
+        # Reviewed images have masks, and no map in the raw root.
+        if has_maps and not any(rows.masks):
             labels, fault = _read_raw_map(root, dataset, row)
             if fault is not None:
                 raise DataError([fault])

@@ -1,4 +1,4 @@
-"""The raw layout: images/, gold.json, and optionally {val,test,reviewed,pool}.json."""
+"""The raw layout: images/, gold.json, and optionally val.json, test.json and pool.json."""
 
 from __future__ import annotations
 
@@ -64,7 +64,11 @@ def labels_in_coco_file(_: Path, dataset: Dataset, __: Path) -> Dataset:
 
 
 def read_raw(
-    root: Path, read_split: SplitReader, hashes: bool = False, max_pixels: int | None = None
+    root: Path,
+    read_split: SplitReader,
+    hashes: bool = False,
+    max_pixels: int | None = None,
+    reviews: Path | None = None,
 ) -> RawData:
     """Return the raw data of a root.
 
@@ -75,6 +79,7 @@ def read_raw(
         read_split: the task's reader of a labelled split.
         hashes: whether to decode the pool, too, and to return perceptual hashes.
         max_pixels: an image of more pixels is a fault, or left out of the pool; None for no limit.
+        reviews: the folder that may have a reviewed.json about images of the root.
 
     Raises:
         DataError: the root has faults. The error lists all of them: invalid files; images that are
@@ -84,17 +89,14 @@ def read_raw(
     if not (root / IMAGES).is_dir():
         raise DataError([Fault(str(root), IMAGES, "a folder of images", "none")])
     deep: list[str] = []
-    splits, faults = _read_splits(root, read_split, deep, max_pixels)
+    splits, faults = _read_splits(root, read_split, deep, max_pixels, reviews)
     named = {name for dataset in splits.values() for name in dataset.images.file_names}
-    reviews, review_faults = read_reviews(root / f"{REVIEWED}.json")
+    reviewed_by, review_faults = read_reviews(reviews)
     faults.extend(review_faults)
-    if "pool" in splits:
-        pool, unreadable = splits["pool"].images, list[str]()
-        # A review changes no other file: the list of the pool may still name its images.
-        pool = pool[~np.isin(pool.file_names, list(reviews))]
-    else:
-        pool, unreadable = scan_pool(root, named, deep, max_pixels)
-        faults.extend(links_outside(root, unreadable))
+    pool, unreadable, pool_faults = _read_pool(root, splits, named, deep, max_pixels)
+    faults.extend(pool_faults)
+    # A review changes no other file: a list of the pool may still name its images.
+    pool = pool[~np.isin(pool.file_names, list(reviewed_by))]
     groups, group_faults = read_groups(root, named | set(pool.file_names))
     faults.extend(group_faults)
     # Images without a content hash could not be opened: their faults are listed already.
@@ -109,12 +111,30 @@ def read_raw(
     if faults:
         raise DataError(faults)
     val, test, reviewed = (splits.get(name) for name in ("val", "test", REVIEWED))
-    labels = (splits["gold"], val, test, reviewed, reviews)
+    labels = (splits["gold"], val, test, reviewed, reviewed_by)
     return RawData(*labels, pool[intact], unreadable, sorted(deep), groups, found if hashes else {})
 
 
+def _read_pool(
+    root: Path,
+    splits: dict[str, Dataset],
+    named: set[str],
+    deep: list[str],
+    max_pixels: int | None,
+) -> tuple[Images, list[str], list[Fault]]:
+    """Return the images of the pool, the files that cannot be read, and all faults."""
+    if "pool" in splits:
+        return splits["pool"].images, [], []
+    pool, unreadable = scan_pool(root, named, deep, max_pixels)
+    return pool, unreadable, list(links_outside(root, unreadable))
+
+
 def _read_splits(
-    root: Path, read_split: SplitReader, deep: list[str], max_pixels: int | None
+    root: Path,
+    read_split: SplitReader,
+    deep: list[str],
+    max_pixels: int | None,
+    reviews: Path | None,
 ) -> tuple[dict[str, Dataset], list[Fault]]:
     """Return the splits of a root, with the content hashes of their images, and all faults.
 
@@ -123,7 +143,8 @@ def _read_splits(
     faults: list[Fault] = []
     splits: dict[str, Dataset] = {}
     for split in LABELLED_SPLITS:
-        content = read_split(root, split)
+        folder = reviews if split == REVIEWED else root
+        content = read_split(folder, split) if folder is not None else None
         if content is not None:
             splits[split], split_faults = content
             faults.extend(split_faults)

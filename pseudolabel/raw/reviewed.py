@@ -1,4 +1,6 @@
-"""reviewed.json of a raw root: images of the pool whose labels a person confirmed or corrected.
+"""reviewed.json: images of the pool whose labels a person confirmed or corrected.
+
+It lies in the project, not beside gold.json: a raw root may be shared, read-only or generated.
 
 It is a COCO file like gold.json. Each of its images also has a `reviewer` and the `round` whose
 predictions the person saw.
@@ -27,15 +29,19 @@ class Review:
     round: int
 
 
-def read_reviews(path: Path) -> tuple[dict[str, Review], list[Fault]]:
-    """Return the review of each image in a file, by the name of the image, and all faults.
+def read_reviews(folder: Path | None) -> tuple[dict[str, Review], list[Fault]]:
+    """Return the review of each image in reviewed.json, by the name of the image, and all faults.
 
     A file that is no COCO file has no reviews here: the reader of the split lists its faults.
 
     Args:
-        path: reviewed.json, which need not exist.
+        folder: the folder of the file, which need not exist; None for no reviews.
     """
-    reviews, faults = {}, []
+    reviews: dict[str, Review] = {}
+    faults: list[Fault] = []
+    if folder is None:
+        return reviews, faults
+    path = folder / f"{REVIEWED}.json"
     for row in _image_rows(path):
         name, reviewer, number = (row.get(key) for key in ("file_name", "reviewer", "round"))
         if not isinstance(name, str):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pseudolabel.core.project import PREPARED
+from pseudolabel.core.project import PREPARED, REVIEWED_GOLD
 from pseudolabel.core.records import Category
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.params.common import Params
 from pseudolabel.raw.reviewed import Review
 from pseudolabel.review.batch import Batch
 from pseudolabel.review.comparison import KINDS, compare_images
@@ -20,12 +19,11 @@ Collect = Callable[[Batch, Sequence[Category]], Returned]
 """Returns what persons submitted of a batch."""
 
 
-def fetch(batch: Batch, params: Params, collect: Collect) -> list[str]:
+def fetch(batch: Batch, collect: Collect) -> list[str]:
     """Add the submitted images of a batch to reviewed.json; return lines for the user.
 
     Args:
         batch: the batch.
-        params: all parameters.
         collect: gets what persons submitted.
 
     Raises:
@@ -40,6 +38,6 @@ def fetch(batch: Batch, params: Params, collect: Collect) -> list[str]:
         f"labels: {shown}"
     )
     if images:
-        path = update_reviewed(params.data.root, images, reviews, categories)
+        path = update_reviewed(REVIEWED_GOLD, images, reviews, categories)
         lines.append(f"{path}: written; `dvc repro` takes its images into gold")
     return lines

@@ -1,4 +1,4 @@
-"""Write what persons submitted into reviewed.json of the raw root; `prepare` joins it to gold."""
+"""Write what persons submitted into reviewed.json; `prepare` joins its images to gold."""
 
 from __future__ import annotations
 
@@ -6,33 +6,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 
-from pseudolabel.core import masks
 from pseudolabel.core.errors import DataError
 from pseudolabel.core.files import written_aside
 from pseudolabel.core.records import Category
 from pseudolabel.formats.coco_annotations import Contract
 from pseudolabel.formats.coco_reader import parse_coco
-from pseudolabel.formats.label_maps import LABEL_MAPS, UNLABELLED, write_map
 from pseudolabel.raw.reviewed import REVIEWED, Review, read_reviews
 from pseudolabel.review.labels import LabelledImage, as_gold, labelled_images, to_coco
 
 
 def update_reviewed(
-    root: Path,
+    folder: Path,
     returned: Sequence[LabelledImage],
     reviews: Mapping[str, Review],
     categories: Sequence[Category],
 ) -> Path:
     """Add reviewed images to reviewed.json, in place of what it says about them; return its path.
 
-    Images without labels are negatives. The same call again writes the same bytes. If the root has
-    label maps, in masks/, those of the images are written there.
+    Images without labels are negatives. The same call again writes the same bytes.
 
     Args:
-        root: the raw root.
+        folder: the folder of the file.
         returned: the images that persons submitted.
         reviews: who reviewed each of them.
         categories: the classes of gold.
@@ -40,16 +36,13 @@ def update_reviewed(
     Raises:
         DataError: reviewed.json has faults; all of them are listed.
     """
-    path = root / f"{REVIEWED}.json"
+    path = folder / f"{REVIEWED}.json"
     images, known = _existing(path)
     images |= {image.file_name: as_gold(image) for image in returned}
     extra: dict[str, dict[str, Any]] = {
         name: {"reviewer": review.reviewer, "round": review.round}
         for name, review in {**known, **reviews}.items()
     }
-    if (root / LABEL_MAPS).is_dir():
-        for image in returned:
-            _write_map(root, image, categories)
     content = to_coco(list(images.values()), categories, extra)
     with written_aside(path) as aside:
         aside.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
@@ -61,20 +54,8 @@ def _existing(path: Path) -> tuple[dict[str, LabelledImage], dict[str, Review]]:
     if not path.exists():
         return {}, {}
     dataset, faults = parse_coco(path, Contract.ANY)
-    reviews, more = read_reviews(path)
+    reviews, more = read_reviews(path.parent)
     if faults or more:
         raise DataError([*faults, *more])
     images = {image.file_name: as_gold(image) for image in labelled_images(dataset)}
     return images, reviews
-
-
-def _write_map(root: Path, image: LabelledImage, categories: Sequence[Category]) -> None:
-    """Write the label map of an image: pixels have the ids of classes, 255 without a label."""
-    ids = {category.name: category.id for category in categories}
-    labels = np.full((image.height, image.width), UNLABELLED, np.uint8)
-    for label in image.labels:
-        if label.mask is not None:
-            (mask,) = masks.decode([label.mask], image.height, image.width)
-            labels[mask] = ids[label.name]
-    name = Path(image.file_name).with_suffix(".png")
-    write_map(root / LABEL_MAPS / name, labels)

@@ -51,7 +51,9 @@ class Prepared:
     reviews: dict[str, Review]
 
 
-def prepare(root: Path, output: Path, task: str, section: Prepare, seed: int) -> None:
+def prepare(
+    root: Path, output: Path, task: str, section: Prepare, seed: int, reviews: Path | None = None
+) -> None:
     """Write a folder for each split, report.json and report.html into `output`.
 
     Args:
@@ -60,11 +62,12 @@ def prepare(root: Path, output: Path, task: str, section: Prepare, seed: int) ->
         task: decides how labels are read and written.
         section: how gold is split, and what counts as a near-duplicate.
         seed: of the split.
+        reviews: the folder that may have a reviewed.json; its images are joined to gold.
 
     Raises:
         DataError: the raw data or `prepare.partial` have faults; all of them are listed.
     """
-    prepared = read_and_split(root, task, section, seed)
+    prepared = read_and_split(root, task, section, seed, reviews)
     partial = partly_labelled(prepared.splits["gold"], section.partly_labelled)
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
@@ -85,14 +88,17 @@ def prepare(root: Path, output: Path, task: str, section: Prepare, seed: int) ->
         print(f"warning: {describe_missing_classes(prepared.report)}: they will not be learned")
 
 
-def read_and_split(root: Path, task: str, section: Prepare, seed: int) -> Prepared:
+def read_and_split(
+    root: Path, task: str, section: Prepare, seed: int, reviews: Path | None = None
+) -> Prepared:
     """Return a raw root as checked splits.
 
     Raises:
         DataError: the raw data has faults; all of them are listed.
     """
     distance = section.duplicate_distance
-    raw = read_raw(root, SPLIT_READERS[task], distance is not None, section.max_pixels)
+    options = distance is not None, section.max_pixels, reviews
+    raw = read_raw(root, SPLIT_READERS[task], *options)
     raw, unlabelled = _without_unlabelled(raw, task)
     finder = DuplicateFinder(raw.perceptual_hashes, raw.groups, distance or 0)
     prepared = _prepare_splits(raw, finder, section, seed)

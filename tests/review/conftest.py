@@ -1,6 +1,5 @@
 """A project in which round 1 has silver, with a tiny model of each task."""
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -57,15 +56,8 @@ def write_objects(folder, has_masks):
 
 @pytest.fixture
 def project(any_task, tmp_path):
-    """The parameters of a project in the working folder, whose raw root the test may change."""
-    task, root = any_task.task, tmp_path / "raw"
-    # Links to the shared files; what is written there is the test's own.
-    root.mkdir()
-    for path in any_task.root.iterdir():
-        (root / path.name).symlink_to(path)
-    if (root / "masks").exists():
-        (root / "masks").unlink()
-        shutil.copytree(any_task.root / "masks", root / "masks")
+    """The parameters of a project in the working folder."""
+    task, root = any_task.task, any_task.root
     (tmp_path / "data").mkdir()
     PREPARED.symlink_to(any_task.prepared)
     teacher, folder = RoundFolder(0), RoundFolder(1)

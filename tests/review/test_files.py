@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pseudolabel.__main__ import main
-from pseudolabel.core.project import PREPARED, RoundFolder
+from pseudolabel.core.project import PREPARED, REVIEWED_GOLD, RoundFolder
 from pseudolabel.formats.label_maps import read_prediction_maps
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.review.batch import Batch
@@ -41,6 +41,12 @@ def corrected(change=None):
     return path
 
 
+def prepare_again(project):
+    """Prepare the project's data with what was reviewed."""
+    again = PREPARED.with_name("again")
+    prepare(project.data.root, again, project.task, splitting(0.2), 0, REVIEWED_GOLD)
+
+
 @EVERY_TASK
 def test_corrections_become_gold(any_task, project, capsys):
     before = {split: names_in(split) for split in ("gold", "val", "test", "pool")}
@@ -63,12 +69,12 @@ def test_corrections_become_gold(any_task, project, capsys):
     path = corrected(change)
     review("fetch", "--file", path)
     assert "3 of 4 images submitted" in capsys.readouterr().out
-    reviewed = project.data.root / "reviewed.json"
+    reviewed = REVIEWED_GOLD / "reviewed.json"
     written = reviewed.read_bytes()
     review("fetch", 1, "--file", path)
     assert reviewed.read_bytes() == written
 
-    prepare(project.data.root, PREPARED.with_name("again"), any_task.task, splitting(0.2), 0)
+    prepare_again(project)
     gold = SplitFolder(PREPARED.with_name("again") / "gold")
     names = set(gold.read().images.file_names.tolist())
     # An image without objects is a negative; one without a class or pixels says nothing.
@@ -81,15 +87,12 @@ def test_corrections_become_gold(any_task, project, capsys):
 
 
 @pytest.mark.parametrize("any_task", ["semantic"], indirect=True)
-def test_pixels_come_back_as_label_maps(any_task, project):
+def test_pixels_come_back_as_label_maps(project):
     review("send", "--to", "coco", "--count", 2)
     path = corrected()
     review("fetch", "--file", path)
     images = Batch.read(1).images
-    for image in images:
-        name = image.file_name.rsplit(".", 1)[0] + ".png"
-        assert (project.data.root / "masks" / name).is_file()
-    prepare(project.data.root, PREPARED.with_name("again"), any_task.task, splitting(0.2), 0)
+    prepare_again(project)
     gold = SplitFolder(PREPARED.with_name("again") / "gold")
     found = gold.read().images
     ids = dict(zip(found.file_names, found.ids.tolist(), strict=True))
@@ -145,12 +148,13 @@ def other_size(content):
         (other_size, "expected the image's width and height"),
     ],
 )
-def test_a_file_that_does_not_fit_is_refused_and_nothing_is_written(project, change, message):
+@pytest.mark.usefixtures("project")
+def test_a_file_that_does_not_fit_is_refused_and_nothing_is_written(change, message):
     review("send", "--to", "cvat", "--count", 2)
     path = corrected(change)
     with pytest.raises(SystemExit, match=message):
         review("fetch", "--file", path)
-    assert not (project.data.root / "reviewed.json").exists()
+    assert not (REVIEWED_GOLD / "reviewed.json").exists()
 
 
 @ONE_TASK
@@ -166,7 +170,8 @@ def test_files_need_a_file_and_batches_a_number():
 
 
 @ONE_TASK
-def test_names_are_found_by_their_ending(project):
+@pytest.mark.usefixtures("project")
+def test_names_are_found_by_their_ending():
     review("send", "--to", "coco", "--count", 2)
 
     def move(content):
@@ -174,7 +179,7 @@ def test_names_are_found_by_their_ending(project):
             row["file_name"] = "upload/7/" + row["file_name"]
 
     review("fetch", "--file", corrected(move))
-    content = json.loads((project.data.root / "reviewed.json").read_text())
+    content = json.loads((REVIEWED_GOLD / "reviewed.json").read_text())
     names = {row["file_name"] for row in content["images"]}
     assert names == {image.file_name for image in Batch.read(1).images}
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pseudolabel.__main__ import main
-from pseudolabel.core.project import PREPARED
+from pseudolabel.core.project import PREPARED, REVIEWED_GOLD
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.loading import load_params
 from pseudolabel.review.batch import Batch
@@ -151,7 +151,7 @@ def test_what_persons_submit_becomes_gold(any_task, running, capsys):
     assert "4 of 6 images submitted" in printed
     assert f"{done['twice']}: the newest of 2 annotations is taken" in printed
     assert server.token() not in printed
-    reviewed = root / "reviewed.json"
+    reviewed = REVIEWED_GOLD / "reviewed.json"
     written = reviewed.read_bytes()
     review("fetch", 1)
     assert reviewed.read_bytes() == written
@@ -160,7 +160,7 @@ def test_what_persons_submit_becomes_gold(any_task, running, capsys):
     assert {row["reviewer"] for row in rows.values()} == {server.USER}
 
     again = PREPARED.with_name("again")
-    prepare(root, again, any_task.task, splitting(0.2), 0)
+    prepare(root, again, any_task.task, splitting(0.2), 0, REVIEWED_GOLD)
     gold = SplitFolder(again / "gold")
     names = set(gold.read().images.file_names.tolist())
     empty = {done["emptied"]} if any_task.task in ("detection", "instance") else set()

@@ -9,7 +9,7 @@ from tests.builders import splitting
 
 def prepare_detection(root, output, seed=0, **changes):
     """Prepare a raw root, and return its splits by name and the values of report.json."""
-    prepare(root, output, "detection", splitting(**changes), seed)
+    prepare(root, output, "detection", splitting(**changes), seed, reviews=root)
     splits = {path.parent.name: SplitFolder(path.parent) for path in output.glob("*/coco.json")}
     report = orjson.loads((output / "report.json").read_bytes())
     return {name: split.read() for name, split in splits.items()}, report

@@ -105,7 +105,7 @@ def test_a_damaged_file_is_a_plain_fault(root, tmp_path):
 def test_reviews_give_the_same_bytes_each_time(root, tmp_path):
     add_reviews(root)
     for name in ("first", "second"):
-        prepare(root, tmp_path / name, "detection", splitting(), 0)
+        prepare(root, tmp_path / name, "detection", splitting(), 0, reviews=root)
     files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*"))
     assert np.all(
         [
