@@ -6,8 +6,8 @@ import pytest
 from pseudolabel.core.errors import DataError
 from pseudolabel.core.files import hash_file, hash_folder, write_json
 from pseudolabel.evaluation import evaluate as evaluation
-from pseudolabel.evaluation.evaluate import ModelScores, PreviousRound, evaluate, outcome_path
-from pseudolabel.evaluation.history import main_score
+from pseudolabel.evaluation.evaluate import ModelScores, PreviousRound, evaluate
+from pseudolabel.evaluation.history import main_score, outcome_path
 from pseudolabel.formats.silver_folder import AGREEMENT, REPORT
 from pseudolabel.formats.split_folder import SplitFolder
 from tests.conftest import tiny_params
