@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from pseudolabel.core.datasets import TUNING
-from pseudolabel.core.files import read_json, write_csv, write_json, written_aside
+from pseudolabel.core.files import read_json, write_csv, write_json
 from pseudolabel.evaluation.history import (
     HISTORY,
     REPORTED_SPLITS,
@@ -19,13 +18,10 @@ from pseudolabel.evaluation.history import (
     gain,
     main_score,
 )
+from pseudolabel.evaluation.verdict import format_score, gain_cells, verdict_on
 from pseudolabel.formats.model_folder import UNKNOWN_ORIGIN
 
 Cell = float | int | str | None
-_FAR_BELOW = 0.5
-"""A student below this share of its teacher's score has probably learned nothing."""
-_SETTLED_AGREEMENT = 0.98
-"""From this agreement on, two rounds have practically the same silver."""
 
 
 def compare(evaluation: Path, metrics: Path, report: Path) -> str:
@@ -34,16 +30,15 @@ def compare(evaluation: Path, metrics: Path, report: Path) -> str:
     Args:
         evaluation: the evaluation folder of the last round, with the history of all rounds.
         metrics: the JSON file to write.
-        report: the folder to write rounds.csv, classes.csv and rounds.md to.
+        report: the folder to write rounds.csv, classes.csv and rounds.md to, beside other files.
     """
     history: list[Row] = read_json(evaluation / HISTORY)
     table = _rounds_table(history, read_json(evaluation / SPEED))
     write_json(metrics, _flat_metrics(history))
-    with written_aside(report) as aside:
-        aside.mkdir(parents=True)
-        write_csv(aside / "rounds.csv", _plot_rows(history))
-        write_csv(aside / "classes.csv", [cells for row in history for cells in _class_cells(row)])
-        (aside / "rounds.md").write_text(table, encoding="utf-8")
+    report.mkdir(parents=True, exist_ok=True)
+    write_csv(report / "rounds.csv", _plot_rows(history))
+    write_csv(report / "classes.csv", [cells for row in history for cells in _class_cells(row)])
+    (report / "rounds.md").write_text(table, encoding="utf-8")
     return table
 
 
@@ -103,6 +98,20 @@ def _class_cells(row: Row) -> list[dict[str, Cell]]:
 
 def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
     """Return the rounds as a Markdown table with aligned columns, and a verdict below it."""
+    head, body = rounds_cells(history, speeds)
+    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+    lines = [_table_line(head, widths), _table_line(["-" * width for width in widths], widths)]
+    lines += [_table_line(cells, widths) for cells in body]
+    return "\n".join(lines) + f"\n\n{verdict_on(history)}\n"
+
+
+def rounds_cells(history: list[Row], speeds: Sequence[float]) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns of the table of rounds, and one row of texts per round.
+
+    Args:
+        history: the rounds.
+        speeds: images per second of each round's model.
+    """
     splits = [split for split in REPORTED_SPLITS if split in history[0]]
     headline = history[0]["headline"]
     shown = [
@@ -121,8 +130,8 @@ def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
     for row, speed in zip(history, speeds, strict=True):
         silver = row["data"].get("silver", {"images": 0, "annotations": 0})
         cells = [str(row["round"])]
-        cells += [_format_score(row[split][name]) for split in splits for name in headline]
-        cells += _gain_cells(row)
+        cells += [format_score(row[split][name]) for split in splits for name in headline]
+        cells += gain_cells(row)
         cells += [
             str(row["iterations"]),
             str(silver["images"]),
@@ -136,10 +145,7 @@ def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
         if has_choice:
             cells.append(_format_choice(row))
         body.append(cells)
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    lines = [_table_line(head, widths), _table_line(["-" * width for width in widths], widths)]
-    lines += [_table_line(cells, widths) for cells in body]
-    return "\n".join(lines) + f"\n\n{_verdict(history)}\n"
+    return head, body
 
 
 def _format_choice(row: Row) -> str:
@@ -151,95 +157,6 @@ def _format_choice(row: Row) -> str:
     return text if choice["split"] == TUNING else f"{text}, on {choice['split']}"
 
 
-def _gain_cells(row: Row) -> list[str]:
-    """Return a round's gain over the best round before it, and the interval of this gain."""
-    step = row["over_champion"]
-    if step is None:
-        return ["", ""]
-    interval = step["interval"]
-    ends = " to ".join(_format_score(end, "+") for end in interval) if interval else "-"
-    return [_format_score(step["gain"], "+"), ends]
-
-
 def _table_line(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
     return f"| {' | '.join(padded)} |"
-
-
-def _format_score(value: float | None, sign: str = "") -> str:
-    """Return a metric to four places, or a dash for None."""
-    return "-" if value is None else f"{value:{sign}.4f}"
-
-
-def _verdict(history: list[Row]) -> str:
-    """Return a text: which round is best, and whether another round is worth it."""
-    best, last = best_round(history), history[-1]["round"]
-    if last == 0:
-        return "Round 0 is the teacher on gold alone: run round 1 to measure the gain from silver."
-    lift, metric = gain(history[best], history[0], "val"), history[0]["headline"][0]
-    if lift is None:
-        return _describe_no_score(history)
-    text = f"Round {best} is the best on val, {_format_score(lift, '+')} {metric} over round 0."
-    if best == 0:
-        text = f"No round up to {last} is better than the teacher on val: silver did not help."
-    text = f"{text} {_describe_last_gain(history[-1], metric)} {_advice(history[-1])}"
-    return "\n\n".join([text, *_describe_failures(history)])
-
-
-def _describe_no_score(history: list[Row]) -> str:
-    """Return why no round can be compared with another one on val."""
-    metric = history[0]["headline"][0]
-    if not any("val" in row for row in history):
-        reason = "val has no images"
-    else:
-        reason = f"val has no {metric}: it has no labels that count"
-    return f"{reason[0].upper()}{reason[1:]}. Which round is the best is not known."
-
-
-def _describe_failures(history: list[Row]) -> list[str]:
-    """Return one line for each student far below its teacher on val."""
-    lines = []
-    for row in history:
-        number = (row["over_champion"] or {}).get("round")
-        teacher = main_score(history[number], "val") if number is not None else None
-        student = main_score(row, "val")
-        if teacher and student is not None and student < _FAR_BELOW * teacher:
-            lines.append(
-                f"Round {row['round']} is far below its teacher, round {number}: "
-                f"{_format_score(student)} {row['headline'][0]} against {_format_score(teacher)}. "
-                "Look at its curve.csv and at its silver."
-            )
-    return lines
-
-
-def _describe_last_gain(row: Row, metric: str) -> str:
-    """Return a sentence: the last round's gain, its interval, and the agreement of its silver."""
-    (gained, interval), best = _gain_cells(row), row["over_champion"]["round"]
-    text = f"Round {row['round']} against round {best}, the best round before: {gained} {metric}"
-    text += f" on val, 95% interval {interval}"
-    if row["silver_agreement"] is not None:
-        text += f"; {row['silver_agreement']:.0%} of its silver is the same as in the round before"
-    return f"{text}."
-
-
-def _advice(row: Row) -> str:
-    """Return whether another round is worth it, given the last round's gain, interval and silver.
-
-    If a round does not beat the champion, the next round has the same teacher. Then it also has the
-    same silver, unless a parameter changes from round to round.
-    """
-    step, agreement = row["over_champion"], row["silver_agreement"]
-    low, high = step["interval"] or (-math.inf, math.inf)
-    if row["champion"] != row["round"]:
-        outcome = "significantly worse" if high < 0 else "not better"
-        return (
-            f"It is {outcome}: the next round would have the same teacher. "
-            "Stop, or change the filter."
-        )
-    if agreement is not None and agreement >= _SETTLED_AGREEMENT:
-        return (
-            "The silver hardly changes any more: another round would be trained on the same labels."
-        )
-    if low > 0:
-        return "The interval is above zero: another round is worth it."
-    return "The interval contains zero, so the gain may be chance: another round may help."

@@ -3,8 +3,9 @@ import csv
 import orjson
 
 from pseudolabel.core.files import write_json
-from pseudolabel.evaluation.compare import _flat_metrics, _verdict, compare
+from pseudolabel.evaluation.compare import _flat_metrics, compare
 from pseudolabel.evaluation.history import best_round, gain
+from pseudolabel.evaluation.verdict import verdict_on
 
 
 def row(number, val, test=None, silver=None):
@@ -106,26 +107,26 @@ def test_the_table_has_the_chosen_iterations_if_weights_were_chosen(tmp_path):
 
 
 def test_the_verdict_has_the_best_round_and_the_last_gain():
-    assert "run round 1" in _verdict(HISTORY[:1])
-    verdict = _verdict(HISTORY[:2])
+    assert "run round 1" in verdict_on(HISTORY[:1])
+    verdict = verdict_on(HISTORY[:2])
     assert verdict.startswith("Round 1 is the best on val, +0.1000 mAP over round 0.")
     assert "+0.1000 mAP on val, 95% interval +0.0200 to +0.1500." in verdict
     assert verdict.endswith("The interval is above zero: another round is worth it.")
-    verdict = _verdict(HISTORY)
+    verdict = verdict_on(HISTORY)
     assert "Round 2 against round 1, the best round before: -0.0500 mAP" in verdict
     assert "; 90% of its silver is the same as in the round before." in verdict
     assert verdict.endswith(
         "It is not better: the next round would have the same teacher. Stop, or change the filter."
     )
     worse = after(row(1, 0.4, silver=1), 0, -0.1, [-0.2, -0.05], 0)
-    assert "silver did not help" in _verdict([row(0, 0.5), worse])
-    assert "significantly worse" in _verdict([row(0, 0.5), worse])
+    assert "silver did not help" in verdict_on([row(0, 0.5), worse])
+    assert "significantly worse" in verdict_on([row(0, 0.5), worse])
 
 
 def test_the_advice_depends_on_the_interval_and_the_agreement_of_silver():
     def verdict(interval, agreement):
         second = after(row(2, 0.42, silver=9), 1, 0.02, interval, 2, agreement)
-        return _verdict([*HISTORY[:2], second])
+        return verdict_on([*HISTORY[:2], second])
 
     assert "may be chance: another round may help" in verdict([-0.01, 0.05], 0.9)
     assert "may be chance: another round may help" in verdict(None, 0.9)
@@ -137,18 +138,18 @@ def test_without_labels_on_val_no_round_is_called_best():
     rows = [row(0, 0.3), after(row(1, 0.3, silver=5), 0, None, None, 0)]
     for one in rows:
         one["val"] = one["val"] | {"mAP": None}
-    assert _verdict(rows) == (
+    assert verdict_on(rows) == (
         "Val has no mAP: it has no labels that count. Which round is the best is not known."
     )
     for one in rows:
         del one["val"]
-    assert _verdict(rows).startswith("Val has no images.")
+    assert verdict_on(rows).startswith("Val has no images.")
 
 
 def test_a_student_far_below_its_teacher_is_reported():
     fallen = after(row(1, 0.1, silver=5), 0, -0.2, [-0.3, -0.1], 0)
-    _, line = _verdict([row(0, 0.3), fallen]).split("\n\n")
+    _, line = verdict_on([row(0, 0.3), fallen]).split("\n\n")
     expected = "Round 1 is far below its teacher, round 0: 0.1000 mAP against 0.3000. "
     assert line == expected + "Look at its curve.csv and at its silver."
     close = after(row(1, 0.2, silver=5), 0, -0.1, [-0.3, -0.1], 0)
-    assert "far below" not in _verdict([row(0, 0.3), close])
+    assert "far below" not in verdict_on([row(0, 0.3), close])
