@@ -28,6 +28,7 @@ PACKAGES = [
     "evaluation",
     "export",
     "audit",
+    "report",
     "search",
     "cli",
 ]
@@ -47,6 +48,7 @@ ALLOWED = {
     "evaluation": GROUND | {"predictions"},
     "export": GROUND | {"models", "predictions", "evaluation"},
     "audit": GROUND | {"predictions", "pages"},
+    "report": GROUND | {"pages", "silver", "evaluation"},
 }
 HEAVY = {"torch", "torchvision", "mmcv", "mmdet", "mmengine", "mmseg", "mmpretrain"}
 USES_TORCH = {"models", "training", "predictions"}
@@ -215,7 +217,7 @@ def test_the_stages_that_take_long_depend_on_few_packages(name, packages):
 def test_the_pipeline_files_are_short():
     root = (ROOT / "dvc.yaml").read_text(encoding="utf-8").split("\nplots:")[0]
     assert len(root.splitlines()) < 60
-    assert len((ROOT / "rounds/dvc.yaml").read_text(encoding="utf-8").splitlines()) < 170
+    assert len((ROOT / "rounds/dvc.yaml").read_text(encoding="utf-8").splitlines()) < 190
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -12,6 +12,7 @@ from pseudolabel.core.per_round import value_in_round
 from pseudolabel.core.project import LAST_ROUND
 from pseudolabel.params.export import Export, Models
 from pseudolabel.params.filter import Filter
+from pseudolabel.params.report import Report
 from pseudolabel.params.train import Train
 from pseudolabel.params.tune import Tune
 from pseudolabel.params.types import (
@@ -212,6 +213,7 @@ class Params(Section):
     pseudo_label: PseudoLabel
     filter: Filter
     evaluate: Evaluate
+    report: Report
     export: Export
     tune: Tune
 
