@@ -18,13 +18,14 @@ demo: setup  ## run the loop on the generated sample (TASK=detection, instance, 
 	@[ -z "$(TASK)" ] || python -m pseudolabel use "$(TASK)"
 	dvc repro
 	@cat report/rounds.md
-	@echo "To look at: data/prepared/report.html, your data by split. dvc plots show draws the rounds."
+	@echo "To look at: pseudolabel view (or open report/index.html): rounds, silver, errors, data."
 	@echo "Your own data: pseudolabel init ../my_project --task $(or $(TASK),detection) --data FOLDER"
 
 test: setup  ## run the quick tests
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
 
-test-slow: setup  ## run the tests that train whole pipelines
+test-slow: setup  ## run the tests that train whole pipelines, and those of the pages in a browser
+	@sh setup/browser.sh
 	OMP_NUM_THREADS=1 python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## check style and types

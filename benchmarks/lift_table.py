@@ -28,7 +28,7 @@ from benchmarks.preset_params import preset_params
 from pseudolabel.core.files import write_csv
 from pseudolabel.evaluation import SCORERS
 from pseudolabel.evaluation.bootstrap import draw_images, percentile_interval
-from pseudolabel.evaluation.evaluate import outcome_path
+from pseudolabel.evaluation.history import outcome_path
 from pseudolabel.formats.split_folder import SplitFolder
 
 mpl.use("svg")

@@ -6,7 +6,7 @@ The order of work:
   2. pseudolabel import --from yolo my_labels my_data     labels in another format
   3. pseudolabel check my_data                            all faults at once
   4. dvc repro                                            build the rounds
-  5. cat report/rounds.md                                 the table of rounds
+  5. pseudolabel view                                     the rounds, the silver, the errors
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ COMMANDS = {
     "import": "convert labels in another format to a raw root",
     "check": "report all faults of a raw root, or repair it",
     "use": "write params.yaml for a task or a recipe",
+    "view": "show the report in a browser",
     "augmentations": "show what the augmentations do to some images",
     "folds": "collect the champions of fold experiments",
     "review": "send images to a labelling tool, and take corrections back",

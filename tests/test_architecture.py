@@ -29,6 +29,7 @@ PACKAGES = [
     "export",
     "audit",
     "review",
+    "report",
     "search",
     "cli",
 ]
@@ -49,6 +50,7 @@ ALLOWED = {
     "export": GROUND | {"models", "predictions", "evaluation"},
     "audit": GROUND | {"predictions", "pages"},
     "review": GROUND | {"raw", "predictions"},
+    "report": GROUND | {"pages", "silver", "evaluation"},
 }
 HEAVY = {"torch", "torchvision", "mmcv", "mmdet", "mmengine", "mmseg", "mmpretrain"}
 USES_TORCH = {"models", "training", "predictions"}
@@ -218,7 +220,7 @@ def test_the_stages_that_take_long_depend_on_few_packages(name, packages):
 def test_the_pipeline_files_are_short():
     root = (ROOT / "dvc.yaml").read_text(encoding="utf-8").split("\nplots:")[0]
     assert len(root.splitlines()) < 60
-    assert len((ROOT / "rounds/dvc.yaml").read_text(encoding="utf-8").splitlines()) < 170
+    assert len((ROOT / "rounds/dvc.yaml").read_text(encoding="utf-8").splitlines()) < 190
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -83,3 +83,18 @@ def test_make_help_lists_the_targets():
     )
     targets = {line.split(":")[0] for line in done.stdout.splitlines()}
     assert targets >= {"demo", "test", "setup", "ops"}
+
+
+def test_a_missing_browser_is_reported_in_one_line(checkout):
+    script = checkout / "checkout" / "setup" / "browser.sh"
+    tools = checkout / "tools"
+    done = subprocess.run(
+        ["sh", str(script)], env={"PATH": str(tools)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("setup: the tests of the pages need chromium and chromedriver")
+    assert len(done.stderr.splitlines()) == 1
+    for name in ("chromium", "chromedriver"):
+        (tools / name).symlink_to("/bin/true")
+    done = subprocess.run(["sh", str(script)], env={"PATH": str(tools)}, check=False)
+    assert done.returncode == 0

@@ -14,8 +14,9 @@ from pseudolabel.core.tasks import TASKS
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.image_size import resolve_image_size
-from pseudolabel.pages.drawing import class_colour, draw_label_map, draw_objects, to_jpeg
+from pseudolabel.pages.drawing import draw_label_map, draw_objects, to_jpeg
 from pseudolabel.pages.html import figure, heading, legend, paragraph, write_page
+from pseudolabel.pages.palette import class_colour
 from pseudolabel.params.common import Params
 from pseudolabel.training.sources import TrainingData, dataset_configs
 

@@ -83,6 +83,11 @@ class RoundFolder:
         return self.path / "evaluation"
 
     @property
+    def index(self) -> Path:
+        """What the report shows of the round: the pool's labels by image, and their changes."""
+        return self.path / "index"
+
+    @property
     def champion(self) -> Path:
         """The best model of all rounds up to this one, by val."""
         return self.path / "champion"

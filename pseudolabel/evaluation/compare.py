@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pseudolabel.core.datasets import TUNING
-from pseudolabel.core.files import read_json, write_csv, write_json, written_aside
+from pseudolabel.core.files import read_json, write_csv, write_json
 from pseudolabel.evaluation.history import (
     HISTORY,
     REPORTED_SPLITS,
@@ -32,16 +32,15 @@ def compare(evaluation: Path, metrics: Path, report: Path) -> str:
     Args:
         evaluation: the evaluation folder of the last round, with the history of all rounds.
         metrics: the JSON file to write.
-        report: the folder to write rounds.csv, classes.csv and rounds.md to.
+        report: the folder to write rounds.csv, classes.csv and rounds.md to, beside other files.
     """
     history: list[Row] = read_json(evaluation / HISTORY)
     table = _rounds_table(history, read_json(evaluation / SPEED))
     write_json(metrics, _flat_metrics(history))
-    with written_aside(report) as aside:
-        aside.mkdir(parents=True)
-        write_csv(aside / "rounds.csv", _plot_rows(history))
-        write_csv(aside / "classes.csv", [cells for row in history for cells in _class_cells(row)])
-        (aside / "rounds.md").write_text(table, encoding="utf-8")
+    report.mkdir(parents=True, exist_ok=True)
+    write_csv(report / "rounds.csv", _plot_rows(history))
+    write_csv(report / "classes.csv", [cells for row in history for cells in _class_cells(row)])
+    (report / "rounds.md").write_text(table, encoding="utf-8")
     return table
 
 
@@ -102,6 +101,20 @@ def _class_cells(row: Row) -> list[dict[str, Cell]]:
 
 def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
     """Return the rounds as a Markdown table with aligned columns, and a verdict below it."""
+    head, body = rounds_cells(history, speeds)
+    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+    lines = [_table_line(head, widths), _table_line(["-" * width for width in widths], widths)]
+    lines += [_table_line(cells, widths) for cells in body]
+    return "\n".join(lines) + f"\n\n{verdict(history)}\n"
+
+
+def rounds_cells(history: list[Row], speeds: Sequence[float]) -> tuple[list[str], list[list[str]]]:
+    """Return the names of the columns of the table of rounds, and one row of texts per round.
+
+    Args:
+        history: the rounds.
+        speeds: images per second of each round's model.
+    """
     splits = [split for split in REPORTED_SPLITS if split in history[0]]
     headline = history[0]["headline"]
     shown = [
@@ -125,10 +138,7 @@ def _rounds_table(history: list[Row], speeds: Sequence[float]) -> str:
         cells.append(f"round {row['champion']}")
         cells += [column.cell(row) for column in optional]
         body.append(cells)
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-    lines = [_table_line(head, widths), _table_line(["-" * width for width in widths], widths)]
-    lines += [_table_line(cells, widths) for cells in body]
-    return "\n".join(lines) + f"\n\n{verdict(history)}\n"
+    return head, body
 
 
 def _format_choice(row: Row) -> str:

@@ -13,6 +13,8 @@ from pseudolabel.evaluation import SCORERS
 from pseudolabel.evaluation.bootstrap import gain_interval
 from pseudolabel.evaluation.history import (
     HISTORY,
+    MAPS_SUFFIX,
+    OUTCOMES,
     SELECTION,
     SPEED,
     TEACHER_FILES,
@@ -20,6 +22,7 @@ from pseudolabel.evaluation.history import (
     best_round,
     gain,
     main_score,
+    outcome_path,
 )
 from pseudolabel.evaluation.score import ModelScores, score_model
 from pseudolabel.evaluation.selection import Selection, select_weights
@@ -29,9 +32,6 @@ from pseudolabel.formats.silver_folder import AGREEMENT, REPORT
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.formats.teacher_files.file_model import file_of_model
 from pseudolabel.params.common import Params
-
-_OUTCOMES = "outcomes"
-"""Folder beside the history with each round's predictions, to compare models image by image."""
 
 
 @dataclass(frozen=True)
@@ -120,19 +120,19 @@ def _write_history(
     folder: Path, history: list[Row], scores: ModelScores, previous: PreviousRound | None
 ) -> None:
     """Write the history, the speeds and the outcomes of all rounds into an evaluation."""
-    (folder / _OUTCOMES).mkdir(parents=True)
+    (folder / OUTCOMES).mkdir(parents=True)
     write_json(folder / HISTORY, history)
     speeds = read_json(previous.evaluation / SPEED) if previous else []
     write_json(folder / SPEED, [*speeds, scores.speed])
     if previous:
-        shutil.copytree(previous.evaluation / _OUTCOMES, folder / _OUTCOMES, dirs_exist_ok=True)
+        shutil.copytree(
+            previous.evaluation / OUTCOMES,
+            folder / OUTCOMES,
+            ignore=shutil.ignore_patterns(f"*{MAPS_SUFFIX}"),
+            dirs_exist_ok=True,
+        )
     for split, scorer in scores.scorers.items():
         scorer.write(outcome_path(folder, len(history) - 1, split))
-
-
-def outcome_path(evaluation: Path, number: int, split: str) -> Path:
-    """Return the folder with the outcomes of a model on each image of a split."""
-    return evaluation / _OUTCOMES / f"{number}_{split}"
 
 
 def _gain_over_champion(

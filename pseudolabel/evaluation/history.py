@@ -5,6 +5,7 @@ A row lists its metrics in `headline`. The first one is the main metric: rounds 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 HISTORY, SPEED = "history.json", "speed.json"
@@ -14,7 +15,22 @@ SELECTION = "selection"
 TEACHER_FILES = "teacher_files"
 """In a row: the files of predictions that taught the round; of round 0, the one that it is."""
 
+OUTCOMES = "outcomes"
+"""Folder beside the history with each round's predictions, to compare models image by image."""
+MAPS_SUFFIX = "_maps"
+"""Of the folder with the label maps of a split, beside its outcomes; of the last round alone."""
+
 Row = dict[str, Any]
+
+
+def outcome_path(evaluation: Path, number: int, split: str) -> Path:
+    """Return the path of the outcomes of a round's model on each image of a split."""
+    return evaluation / OUTCOMES / f"{number}_{split}"
+
+
+def maps_folder(outcome: Path) -> Path:
+    """Return the folder with the label maps of a split, given the path of its outcomes."""
+    return outcome.with_name(f"{outcome.name}{MAPS_SUFFIX}")
 
 
 def main_score(row: Row, split: str) -> float | None:

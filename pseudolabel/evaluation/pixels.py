@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +12,9 @@ from numpy.typing import NDArray
 from pseudolabel.core.files import written_aside
 from pseudolabel.core.prediction_records import LabelMaps
 from pseudolabel.core.records import Dataset
+from pseudolabel.evaluation.history import maps_folder
 from pseudolabel.evaluation.scorer import ByClass, Metrics, mean_or_none, ratio
-from pseudolabel.formats.label_maps import UNLABELLED
+from pseudolabel.formats.label_maps import UNLABELLED, map_path, write_map
 from pseudolabel.formats.split_folder import SplitFolder
 
 
@@ -34,6 +37,8 @@ class PixelScorer:
         self.split = SplitFolder(folder)
         self.rows = {image_id: row for row, image_id in enumerate(truth.images.ids.tolist())}
         self.confusions = np.zeros((len(self.rows), len(self.names), len(self.names) + 1), np.int32)
+        # On disk, because the maps of a large split need more memory than there is.
+        self.maps = TemporaryDirectory(prefix="pseudolabel-maps-")
 
     def add(self, predictions: LabelMaps) -> None:
         """Add the label maps of some of the images."""
@@ -50,6 +55,8 @@ class PixelScorer:
             guesses = np.where(confidences == 0, np.uint8(classes), labels)
             table = confusion(true, guesses, classes + 1)[:classes]
             self.confusions[self.rows[image_id]] += table
+            shown = np.where(confidences == 0, np.uint8(UNLABELLED), labels)
+            write_map(map_path(Path(self.maps.name), image_id), shown)
 
     def result(self) -> tuple[Metrics, ByClass]:
         """Return mIoU, mAcc and aAcc, and the IoU and recall of each class."""
@@ -76,9 +83,10 @@ class PixelScorer:
         return ratio(np.where(defined, iou, 0).sum(axis=1), defined.sum(axis=1))
 
     def write(self, path: Path) -> None:
-        """Write the (n, c, c + 1) confusion matrices of all images as .npy."""
+        """Write the (n, c, c + 1) confusion matrices as .npy, and all label maps beside them."""
         with written_aside(path) as aside, aside.open("wb") as file:
             np.save(file, self.confusions, allow_pickle=False)
+        shutil.copytree(self.maps.name, maps_folder(path))
 
     def read(self, path: Path) -> None:
         """Add the confusion matrices that another scorer of the same split wrote."""

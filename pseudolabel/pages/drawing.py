@@ -17,14 +17,10 @@ from pseudolabel.formats.image_decoder import decode_image
 from pseudolabel.formats.image_files import read_unchanged
 from pseudolabel.formats.label_maps import UNLABELLED
 from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.pages.palette import CLASS_COLOURS
 
-_PALETTE = sv.ColorPalette.DEFAULT
+_PALETTE = sv.ColorPalette.from_hex(list(CLASS_COLOURS))
 _JPEG_QUALITY = 80
-
-
-def class_colour(index: int) -> str:
-    """Return the colour of the class with an index, as `#rrggbb`."""
-    return str(_PALETTE.by_idx(index).as_hex())
 
 
 def read_rgb(path: Path, digest: str) -> NDArray[np.uint8]:

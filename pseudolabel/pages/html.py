@@ -10,12 +10,19 @@ from pathlib import Path
 from pseudolabel.core.files import written_aside
 
 _STYLE = """
-body { font: 15px sans-serif; margin: 2em; max-width: 75em; color: #222 }
-table { border-collapse: collapse; margin: 0.5em 0 1.5em }
-td, th { padding: 0.2em 0.8em 0.2em 0; text-align: left; vertical-align: top }
+:root { color-scheme: light dark; --text: #1d2329; --paper: #fff; --line: #d5dae0; --bar: #0072b2 }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e3e6ea; --paper: #14181d; --line: #363d46; --bar: #56b4e9 }
+}
+body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; padding: 1em; max-width: 75em;
+  color: var(--text); background: var(--paper) }
+table { border-collapse: collapse; margin: 0.5em 0 1.5em; display: block; overflow-x: auto }
+td, th { padding: 0.2em 0.8em 0.2em 0; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--line) }
 .number { text-align: right }
-.bar { background: #4a7ebb; height: 0.8em; display: inline-block; margin-right: 0.4em }
+.bar { background: var(--bar); height: 0.8em; display: inline-block; margin-right: 0.4em }
 figure { display: inline-block; margin: 0 0.6em 0.8em 0; vertical-align: top }
+figure img { max-width: 100% }
 figcaption { font-size: 12px; max-width: 20em; overflow-wrap: anywhere }
 .key { display: inline-block; width: 0.9em; height: 0.9em; margin: 0 0.3em 0 0.9em }
 """
@@ -35,6 +42,7 @@ def write_page(path: Path, title: str, parts: Iterable[str]) -> None:
         # Browsers must not run scripts or load other files, even if a text contains HTML.
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "img-src data:; style-src 'unsafe-inline'\">\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n"
     )

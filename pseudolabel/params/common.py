@@ -13,6 +13,7 @@ from pseudolabel.core.project import LAST_ROUND
 from pseudolabel.core.teacher_file import Teacher, TeacherFile
 from pseudolabel.params.export import Export
 from pseudolabel.params.filter import Filter
+from pseudolabel.params.report import Report
 from pseudolabel.params.train import Train
 from pseudolabel.params.tune import Tune
 from pseudolabel.params.types import (
@@ -241,6 +242,7 @@ class Params(Section):
     pseudo_label: PseudoLabel
     filter: Filter
     evaluate: Evaluate
+    report: Report
     export: Export
     tune: Tune
 

@@ -19,10 +19,11 @@ from pseudolabel.core.files import remove
 from pseudolabel.core.records import Annotations, Category
 from pseudolabel.formats.label_maps import map_path
 from pseudolabel.formats.shards import Shard, read_shard, read_stabilities, write_shard
+from pseudolabel.formats.silver_folder import OUTCOMES, write_outcomes
 from pseudolabel.params.filter import Filter
 from pseudolabel.silver.filter_counts import Counts
 from pseudolabel.silver.image_selection import LabelCounts, most_reliable, within_quotas
-from pseudolabel.silver.task_filter import FilterResult, TaskFilter
+from pseudolabel.silver.task_filter import OUTCOME_NAMES, FilterResult, TaskFilter
 
 _SHARDS_AT_ONCE = 2
 """Shards that are filtered at the same time: numpy works outside Python's lock."""
@@ -110,10 +111,13 @@ def _filter_shards(
         result = task_filter.filter_shard(shard, output)
         silver = result.silver
         write_shard(output / shard.path.name, silver)
+        if result.outcomes is not None:
+            names = [*OUTCOME_NAMES, *task_filter.reasons.labels]
+            write_outcomes(output / OUTCOMES / shard.path.name, result.outcomes, names)
         rows = positions(silver.image_ids, shard.images.ids) + starts[number]
         found = LabelCounts.from_silver(silver, rows, silver.class_indices(categories))
         # The labels are on disk. A slice of them would keep the whole arrays in memory.
-        return replace(result, silver=Annotations.empty()), found
+        return replace(result, silver=Annotations.empty(), outcomes=None), found
 
     with ThreadPoolExecutor(_SHARDS_AT_ONCE) as executor:
         progress = tqdm(total=len(shards), desc="filter", unit="shard", mininterval=2)

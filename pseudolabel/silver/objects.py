@@ -26,7 +26,7 @@ from pseudolabel.silver.object_filters import (
     off_edge,
     wide_enough,
 )
-from pseudolabel.silver.task_filter import FilterResult, TaskFilter
+from pseudolabel.silver.task_filter import OUTCOME_NAMES, FilterResult, TaskFilter
 from pseudolabel.silver.thresholds import class_thresholds
 
 _Passed = tuple[str, Mask]
@@ -100,7 +100,9 @@ class BoxFilter(TaskFilter):
         )
         stays = passed_all & (image_reasons[found.image_rows] < 0)
         silver = replace(predictions[stays], crowds=~found.confident[stays])
-        return FilterResult(silver, boxes_left, image_reasons, _image_certainty(found), counts)
+        outcomes = np.where(passed_all, ~found.confident, label_reasons + len(OUTCOME_NAMES))
+        reliabilities = _image_certainty(found)
+        return FilterResult(silver, boxes_left, image_reasons, reliabilities, counts, outcomes)
 
     def single_filters(self, found: Candidates) -> list[_Passed]:
         """Return the filters of single predictions."""

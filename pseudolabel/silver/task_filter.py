@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 
 from pseudolabel.core.records import Annotations, Category, Dataset
 from pseudolabel.formats.shards import Shard
+from pseudolabel.formats.silver_folder import HIDDEN, KEPT
 from pseudolabel.silver.filter_counts import Counts, Reasons
 from pseudolabel.silver.matching import ScoredLabels
+
+OUTCOME_NAMES = (KEPT, HIDDEN)
+"""The outcomes of a prediction that no filter of labels drops."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class FilterResult:
         reliabilities: (n,) 0 to 1, how certain the teacher is about each image; independent of the
             thresholds, 0 without predictions.
         counts: numbers of labels and images kept, hidden and dropped.
+        outcomes: (m,) what became of each of m predicted objects, an index into `OUTCOME_NAMES`
+            followed by the label reasons; the reason of an image is not among them. None if the
+            predictions are not objects.
     """
 
     silver: Annotations
@@ -35,6 +42,7 @@ class FilterResult:
     image_reasons: NDArray[np.int64]
     reliabilities: NDArray[np.float32]
     counts: Counts
+    outcomes: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

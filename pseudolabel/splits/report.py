@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pseudolabel.core.datasets import concatenate
 from pseudolabel.core.records import Dataset
 from pseudolabel.formats.image_header import UnreadableImageError
-from pseudolabel.pages.drawing import class_colour, draw_annotations, read_rgb, to_jpeg
+from pseudolabel.pages.drawing import draw_annotations, read_rgb, to_jpeg
 from pseudolabel.pages.html import bars, figure, heading, legend, paragraph, table, write_page
+from pseudolabel.pages.palette import class_colour
 from pseudolabel.splits.distributions import Distribution, deviations, distributions_of
 
 _PAGE, _PLOTS = "report.html", "plots"

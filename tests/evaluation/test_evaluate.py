@@ -6,8 +6,8 @@ import pytest
 from pseudolabel.core.errors import DataError
 from pseudolabel.core.files import hash_file, hash_folder, write_json
 from pseudolabel.evaluation import evaluate as evaluation
-from pseudolabel.evaluation.evaluate import PreviousRound, evaluate, outcome_path
-from pseudolabel.evaluation.history import main_score
+from pseudolabel.evaluation.evaluate import PreviousRound, evaluate
+from pseudolabel.evaluation.history import main_score, outcome_path
 from pseudolabel.evaluation.score import ModelScores
 from pseudolabel.formats.shards import TEACHER_FILE
 from pseudolabel.formats.silver_folder import AGREEMENT, REPORT

@@ -9,6 +9,7 @@ from mmseg.structures import SegDataSample
 
 from pseudolabel.core.prediction_records import LabelMaps
 from pseudolabel.core.records import Annotations, Category, Dataset
+from pseudolabel.evaluation.history import maps_folder
 from pseudolabel.evaluation.pixels import PixelScorer
 from pseudolabel.formats.split_folder import SplitFolder
 from tests.builders import images
@@ -73,3 +74,20 @@ def test_pixels_without_a_gold_label_never_count(tmp_path):
         guess = np.array([[[0, 1, *unlabelled]]], np.uint8)
         overall, _ = metrics_of(tmp_path / str(number), truth, guess)
         assert overall == {"mIoU": 1, "mAcc": 1, "aAcc": 1}
+
+
+def test_the_predicted_maps_are_written_beside_the_confusions(tmp_path):
+    dataset = Dataset(images(2), Annotations.empty(), CLASSES)
+    truth = np.zeros((4, 5), np.uint8)
+    for image_id in dataset.images.ids:
+        SplitFolder(tmp_path).write_label_map(image_id, truth)
+    scorer = PixelScorer(dataset, tmp_path)
+    guess = np.arange(20, dtype=np.uint8).reshape(4, 5) % 4
+    confidences = np.full_like(guess, 9)
+    confidences[0, 0] = 0
+    scorer.add(LabelMaps(dataset.images.ids, [guess, guess], [confidences] * 2))
+    scorer.write(tmp_path / "outcomes" / "1_val")
+    written = SplitFolder(maps_folder(tmp_path / "outcomes" / "1_val")).label_map(2)
+    # A pixel without a prediction has no label.
+    assert written[0, 0] == 255
+    assert (written.ravel()[1:] == guess.ravel()[1:]).all()

@@ -137,6 +137,11 @@ def as_committed(at_round_2):
     at_round_2.run("dvc", "checkout", "--quiet", "--allow-missing")
 
 
+def without_indexes(stages):
+    """Stages in order, without `index`, which DVC runs somewhere between silver and compare."""
+    return [name for name in stages if not name.startswith("index")]
+
+
 TEACHER_STAGES = ["train_teacher", "evaluate_teacher"]
 
 

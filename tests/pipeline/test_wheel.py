@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import raw_root
-from tests.pipeline.conftest import ROOT, STAGE, make_tiny, round_stages
+from tests.pipeline.conftest import ROOT, STAGE, make_tiny, round_stages, without_indexes
 
 pytestmark = pytest.mark.slow
 
@@ -58,5 +58,5 @@ def test_a_project_made_by_the_installed_wheel_reaches_round_1(scripts, tmp_path
     assert Path(where.strip()).is_relative_to(scripts.parent)
     make_tiny(project / "params.yaml", "detection", last_round=1)
     stages = STAGE.findall(run("dvc", "repro", folder=project, path=scripts))
-    assert stages[-6:] == [*round_stages(1), "compare"]
+    assert without_indexes(stages)[-6:] == [*round_stages(1), "compare"]
     assert "| 1 |" in " ".join((project / "report/rounds.md").read_text().split())

@@ -5,7 +5,13 @@ from pseudolabel.core.errors import DataError, ParamsError, SilverError
 from pseudolabel.core.files import read_json
 from pseudolabel.core.records import Dataset
 from pseudolabel.formats.shards import read_shard, read_shards, shard_path, write_shard
-from pseudolabel.formats.silver_folder import AGREEMENT, DECISIONS, kept_images
+from pseudolabel.formats.silver_folder import (
+    AGREEMENT,
+    DECISIONS,
+    OUTCOMES,
+    kept_images,
+    read_outcomes,
+)
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.filter import ObjectFilter
 from pseudolabel.silver.filter import write_silver
@@ -193,3 +199,19 @@ def test_a_damaged_tuning_image_is_an_error(tmp_path, prepared):
     write_shard(shard, read_shard(shard), ["0021.png"])
     with pytest.raises(DataError, match=r"0021\.png: expected an image that can be decoded"):
         make_silver(tmp_path, prepared, score="auto")
+
+
+def test_the_outcome_of_each_prediction_is_kept_beside_the_silver(tmp_path, prepared):
+    write_predictions(tmp_path / "predictions", random_predictions())
+    folder = make_silver(tmp_path, prepared, hide_score=0.3)
+    report, silver = report_of(folder)["annotations"], read_shards(folder)
+    names = []
+    for number in range(3):
+        path = shard_path(folder / OUTCOMES, number)
+        codes, known = read_outcomes(path)
+        assert len(codes) == len(read_shard(shard_path(tmp_path / "predictions", number)))
+        names += [known[code] for code in codes]
+    assert names.count("hidden") >= sum(report["hidden_by_class"].values()) > 0
+    assert names.count("kept") >= len(silver[~silver.crowds]) > 0
+    for reason in ("score", "nms"):
+        assert names.count(reason) == sum(report["dropped"][reason].values())

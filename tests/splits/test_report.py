@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.pages.drawing import class_colour, draw_annotations
+from pseudolabel.pages.drawing import draw_annotations
+from pseudolabel.pages.palette import class_colour
 from pseudolabel.splits.prepare import prepare
 from tests.builders import CATEGORIES, gold, raw_root, splitting
 
