@@ -25,7 +25,8 @@ from pseudolabel.core.per_round import in_round
 from pseudolabel.core.records import Annotations, Dataset
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.params.common import Params, Sample
+from pseudolabel.params.common import Params
+from pseudolabel.params.sample import Sample
 from pseudolabel.raw.sample import SAMPLES
 from pseudolabel.splits.prepare import prepare
 from pseudolabel.training.train import train

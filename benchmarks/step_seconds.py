@@ -27,7 +27,8 @@ from benchmarks.preset_params import preset_params
 from pseudolabel.core.per_round import in_round
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.initial_weights import InitialWeights
-from pseudolabel.params.common import Params, Sample
+from pseudolabel.params.common import Params
+from pseudolabel.params.sample import Sample
 from pseudolabel.raw.sample import SAMPLES
 from pseudolabel.splits.prepare import prepare
 from pseudolabel.training.mmengine_config import build_config

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from pseudolabel.params.common import Sample
 from pseudolabel.params.loading import PARAMS_BY_TASK
+from pseudolabel.params.sample import Sample
 from pseudolabel.raw.sample import SAMPLES
 from pseudolabel.splits.prepare import prepare
 from tests.builders import splitting

@@ -220,7 +220,7 @@ def test_the_stages_that_take_long_depend_on_few_packages(name, packages):
 def test_the_pipeline_files_are_short():
     root = (ROOT / "dvc.yaml").read_text(encoding="utf-8").split("\nplots:")[0]
     assert len(root.splitlines()) < 60
-    assert len((ROOT / "rounds/dvc.yaml").read_text(encoding="utf-8").splitlines()) < 190
+    assert len((ROOT / "rounds/dvc.yaml").read_text(encoding="utf-8").splitlines()) < 200
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -14,6 +14,7 @@ from pseudolabel.core.teacher_file import Teacher, TeacherFile
 from pseudolabel.params.export import Export
 from pseudolabel.params.filter import Filter
 from pseudolabel.params.report import Report
+from pseudolabel.params.sample import Sample
 from pseudolabel.params.train import Train
 from pseudolabel.params.tune import Tune
 from pseudolabel.params.types import (
@@ -76,25 +77,6 @@ class Data(Section):
     """Folder of the raw data."""
     workers: Annotated[WholeNumber, Field(ge=0, le=1024)]
     """Processes that read images."""
-
-
-class Sample(Section):
-    """The generated sample, in case you have no data yet."""
-
-    seed: Seed
-    """Random seed of the sample."""
-    gold: Positive
-    """Labelled images for training."""
-    val: Positive
-    """Labelled images for validation."""
-    test: Positive
-    """Labelled images for the test."""
-    pool: Positive
-    """Images without labels."""
-    width: Annotated[WholeNumber, Field(ge=64, le=16_384)]
-    """Width of the images, pixels."""
-    height: Annotated[WholeNumber, Field(ge=64, le=16_384)]
-    """Height of the images, pixels."""
 
 
 class Model(Section):

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.fewer_gold import fewer_gold
 from benchmarks.lift_cases import copy_raw
 from pseudolabel.formats.coco_reader import read_coco
-from pseudolabel.params.common import Sample
+from pseudolabel.params.sample import Sample
 from pseudolabel.raw.sample import SAMPLES
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.lift_table import by_arm, intervals, read_results
 from pseudolabel.models.checkpoints import load_weights
-from pseudolabel.params.common import Sample
+from pseudolabel.params.sample import Sample
 from pseudolabel.raw.sample import SAMPLES
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from benchmarks.shrink import shrink, shrunk_size
-from pseudolabel.params.common import Sample
+from pseudolabel.params.sample import Sample
 from pseudolabel.raw.sample import SAMPLES
 
 SIZES = [

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from pseudolabel.formats.coco_reader import read_coco
-from pseudolabel.params.common import Sample
+from pseudolabel.params.sample import Sample
 from pseudolabel.raw import SPLIT_READERS
 from pseudolabel.raw.layout import read_raw
 from pseudolabel.raw.sample import SAMPLES

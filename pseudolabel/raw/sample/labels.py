@@ -18,7 +18,7 @@ from pseudolabel.core.records import Annotations, Category, Dataset, Images
 from pseudolabel.formats.coco_writer import write_coco
 from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.formats.label_maps import LABEL_MAPS, write_map
-from pseudolabel.params.common import Sample
+from pseudolabel.params.sample import Sample
 from pseudolabel.raw.sample.scenes import KINDS, SPECIMENS, Scene, box_of
 
 DrawScene = Callable[[np.random.Generator, int, int], Scene]
