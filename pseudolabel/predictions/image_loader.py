@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pseudolabel.core.records import Images
 from pseudolabel.core.shared_memory import LOADER_TIMEOUT, refuse_small_shared_memory
+from pseudolabel.core.worker_processes import end_with_parent
 from pseudolabel.formats.image_header import UnreadableImageError
 from pseudolabel.models.transforms import LOAD, Pipeline
 
@@ -49,6 +50,7 @@ def image_loader(
         batch_size=batch_size,
         timeout=LOADER_TIMEOUT if workers else 0,
         num_workers=workers,
+        worker_init_fn=end_with_parent,
         collate_fn=_collate,
     )
 

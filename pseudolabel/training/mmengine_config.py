@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import FUNCTIONS
 
 from pseudolabel.core.per_round import gold_and_silver_per_step, round_seed
 from pseudolabel.core.records import Category
 from pseudolabel.core.shared_memory import LOADER_TIMEOUT, refuse_small_shared_memory
+from pseudolabel.core.worker_processes import end_with_parent
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.configs import model_config, unfreeze
 from pseudolabel.models.initial_weights import InitialWeights
@@ -28,6 +30,8 @@ from pseudolabel.training.optimizers import (
 from pseudolabel.training.plain_runner import PlainCheckpointHook
 from pseudolabel.training.random_numbers import SeededDataset, SeededStepsHook
 from pseudolabel.training.sources import TrainingData, dataset_configs
+
+FUNCTIONS.register_module(module=end_with_parent)
 
 SNAPSHOT = "snapshot_{}.pth"
 """The file of weights that are kept during the training, by iteration."""
@@ -101,6 +105,8 @@ def _train_dataloader(
         "num_workers": params.data.workers,
         "persistent_workers": params.data.workers > 0,
         "timeout": LOADER_TIMEOUT if params.data.workers else 0,
+        # In place of mmengine's, which seeds: each image has its own random numbers here.
+        "worker_init_fn": {"type": end_with_parent.__name__},
         "sampler": {
             "type": GoldSilverSampler.__name__,
             "batch_size": gold + silver,
