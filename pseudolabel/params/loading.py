@@ -42,8 +42,13 @@ def load_params(path: Path = Path("params.yaml"), task: str | None = None) -> Pa
     values = read_yaml(path)
     if task is not None and task != values.get("task"):
         preset = path.parent / "presets" / f"{task}.yaml"
+        own = read_yaml(preset)
         kept = {name: values[name] for name in _KEPT_FOR_ANOTHER_TASK if name in values}
-        values = read_yaml(preset) | kept
+        known = own.get("prepare")
+        if isinstance(kept.get("prepare"), dict) and isinstance(known, dict):
+            # `prepare.partial` is for objects alone.
+            kept["prepare"] = known | {k: v for k, v in kept["prepare"].items() if k != "partial"}
+        values = own | kept
     return validate(values, str(path))
 
 
