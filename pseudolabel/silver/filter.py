@@ -39,7 +39,7 @@ def write_silver(
         task_filter: the filter of the task.
 
     Raises:
-        SilverError: too few labels or classes are left, or an alarm stops; silver is written before.
+        SilverError: too few labels or classes are left, or an alarm stops. Silver is written.
         ParamsError: `filter.score: auto` or `filter.calibrate` need tuning, which has no images.
     """
     pool = SplitFolder(prepared / "pool").read()
