@@ -1,6 +1,6 @@
 """What silver on partly labelled gold is worth: a third of gold's labels are removed.
 
-    python -m benchmarks.partly_labelled ../shared/data/bccd --seeds 0 1 2
+    python -m benchmarks.partly_labelled ../shared/data/bccd --work ../partly --seeds 0 1 2
 
 Three arms per seed, each with its own project folder, from the same random third:
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,10 @@ def run_arm(source: Path, work: Path, arm: str, seed: int, changes: dict) -> dic
         write_data(source, folder / "raw", arm, seed)
         if not (folder / "params.yaml").exists():
             write_project(folder, arm, seed, changes)
-        subprocess.run(["dvc", "repro"], check=True, cwd=folder)
+        # The code of this repository, not that of an installed package.
+        environment = dict(os.environ, PYTHONPATH=str(ROOT))
+        command = [sys.executable, "-m", "dvc", "repro"]
+        subprocess.run(command, check=True, cwd=folder, env=environment)
     metrics = json.loads((folder / "metrics.json").read_bytes())
     history = json.loads(
         (folder / f"rounds/{metrics['round']}/evaluation/history.json").read_bytes()
@@ -128,7 +132,7 @@ def main() -> None:
     """Run all arms and seeds, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="raw root with gold, val and test")
-    parser.add_argument("--work", type=Path, default=Path("partly_labelled"))
+    parser.add_argument("--work", type=Path, required=True, help="outside of any repository")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", nargs="*", default=[], help="parameters, such as round=1")
     options = parser.parse_args()

@@ -43,20 +43,15 @@ def load_params(path: Path = PARAMS, task: str | None = None) -> Params:
     """
     values = read_yaml(path)
     if task is not None and task != values.get("task"):
-        preset = read_yaml(path.parent / "presets" / f"{task}.yaml")
-        values = preset | {
-            name: _known(values[name], preset.get(name))
-            for name in _KEPT_FOR_ANOTHER_TASK
-            if name in values
-        }
+        preset = path.parent / "presets" / f"{task}.yaml"
+        own = read_yaml(preset)
+        kept = {name: values[name] for name in _KEPT_FOR_ANOTHER_TASK if name in values}
+        known = own.get("prepare")
+        if isinstance(kept.get("prepare"), dict) and isinstance(known, dict):
+            # `prepare.partial` is for objects alone.
+            kept["prepare"] = known | {k: v for k, v in kept["prepare"].items() if k != "partial"}
+        values = own | kept
     return validate(values, str(path))
-
-
-def _known(section: Any, preset: Any) -> Any:
-    """Return the parameters of a section that another task has, too."""
-    if not isinstance(section, dict) or not isinstance(preset, dict):
-        return section
-    return {name: value for name, value in section.items() if name in preset}
 
 
 def validate(values: Mapping[Any, Any], source: str) -> Params:

@@ -65,10 +65,8 @@ def label_pool(
     files = teachers.read_files(prepared, params.task, round_number)
     label_tuning = _check_files(teachers, files, pool, tuning)
     values = section.model_copy(update={"teachers": named}).model_dump(mode="json")
-    # The names in a file are looked up among the images of all splits.
-    splits = ["*"] if files else ["pool", TUNING, PARTIAL]
-    inputs = [path for name in splits for path in sorted(prepared.glob(f"{name}/{COCO_FILE}"))]
-    scratch = scratch_folder("pseudo_label", [round_number, values], inputs + teachers.inputs)
+    inputs = _splits_used(prepared, files) + teachers.inputs
+    scratch = scratch_folder("pseudo_label", [round_number, values], inputs)
 
     @cache
     def load_teachers() -> Predictor:
@@ -80,19 +78,28 @@ def label_pool(
         if label_tuning:
             label_missing_shards(tuning, load_teachers, scratch / TUNING, section.shard_images)
         label_missing_shards(partial, load_teachers, scratch / PARTIAL, section.shard_images)
-        record = {"round": round_number, "images": len(pool)} | teachers.describe(files)
-        record |= {} if label_tuning else {WITHOUT_TUNING: True}
-        return _finish(scratch, record | {"shard_images": section.shard_images})
+        record = _describe(scratch, teachers, files, label_tuning)
+        record |= {"round": round_number, "images": len(pool)}
+        write_json(scratch / TEACHER_FILE, record | {"shard_images": section.shard_images})
+        names = sorted(path.name for path in scratch.iterdir())
+        return [name for name in names if name != LOCK and name[0] != "."]
 
     publish_result(scratch, output, label)
 
 
-def _finish(scratch: Path, record: dict[str, Any]) -> list[str]:
-    """Write teacher.json, with the unreadable files; return the names of all files to publish."""
-    unreadable = [name for path in shard_paths(scratch) for name in read_unreadable(path)]
-    write_json(scratch / TEACHER_FILE, record | {"unreadable": unreadable})
-    names = sorted(path.name for path in scratch.iterdir())
-    return [name for name in names if name != LOCK and name[0] != "."]
+def _splits_used(prepared: Path, files: Sequence[KnownPredictions]) -> list[Path]:
+    """Return the COCO files that labels depend on: names in files are looked up in all splits."""
+    names = ["*"] if files else ["pool", TUNING, PARTIAL]
+    return [path for name in names for path in sorted(prepared.glob(f"{name}/{COCO_FILE}"))]
+
+
+def _describe(
+    shards: Path, teachers: Teachers, files: Sequence[KnownPredictions], label_tuning: bool
+) -> dict[str, Any]:
+    """Return the hashes of the teachers, and the names of unreadable files."""
+    names = [name for path in shard_paths(shards) for name in read_unreadable(path)]
+    record = teachers.describe(files) | {"unreadable": names}
+    return record | ({} if label_tuning else {WITHOUT_TUNING: True})
 
 
 def _check_files(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pseudolabel.core.datasets import PARTIAL, TUNING
+from pseudolabel.core.datasets import TUNING
 from pseudolabel.core.errors import DataError, Fault, ParamsError, SilverError
 from pseudolabel.core.files import read_json, write_json, written_aside
 from pseudolabel.core.records import Category
@@ -14,7 +14,7 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.filter import Filter
 from pseudolabel.silver.filter_counts import Counts
 from pseudolabel.silver.filter_pool import PoolResult, filter_pool
-from pseudolabel.silver.partial import describe_partial, filter_partial
+from pseudolabel.silver.partial import filter_partial
 from pseudolabel.silver.report import build_report, describe_silver
 from pseudolabel.silver.task_filter import TaskFilter
 from pseudolabel.silver.thresholds import Thresholds, choose_thresholds
@@ -39,8 +39,7 @@ def write_silver(
         task_filter: the filter of the task.
 
     Raises:
-        SilverError: no label is left, or only one of several classes is left, or there are alarms
-            and `filter.alarms` is stop. The silver folder with its report is written before.
+        SilverError: too few labels or classes are left, or an alarm stops. Silver is written.
         ParamsError: `filter.score: auto` or `filter.calibrate` need tuning, which has no images.
     """
     pool = SplitFolder(prepared / "pool").read()
@@ -60,13 +59,9 @@ def write_silver(
         parts = result.counts, pool.categories, task_filter
         report = build_report(*parts, *places, section.alarm_factor)
         report["tuning"] = thresholds.report if thresholds is not None else None
-        size = teacher["shard_images"]
-        partial = filter_partial(prepared, predictions, aside, chosen, size)
-        report |= {PARTIAL: partial} if partial else {}
+        report |= filter_partial(prepared, predictions, aside, chosen, teacher["shard_images"])
         write_json(aside / REPORT, report)
     print(describe_silver(report, result.counts.reasons.unit, section))
-    if partial:
-        print(describe_partial(partial))
     _check_silver(result.counts, pool.categories, output)
     _raise_alarms(report["alarms"], section.alarms)
 

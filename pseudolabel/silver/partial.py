@@ -24,7 +24,7 @@ _OVERLAP = 0.2
 def filter_partial(
     prepared: Path, predictions: Path, output: Path, task_filter: TaskFilter, shard_images: int
 ) -> dict[str, Any]:
-    """Write the objects that may be added to gold, and return their numbers as JSON values.
+    """Write the objects that may be added to gold, print a line, and return their numbers.
 
     The same filter and thresholds apply as to the pool. Uncertain objects are hidden, as in silver.
     An object that overlaps a label of gold is left out, of whatever class the label is.
@@ -37,7 +37,7 @@ def filter_partial(
         shard_images: number of images per shard.
 
     Returns:
-        The numbers; {} if all of gold is complete.
+        The entry `partial` of the report; {} if all of gold is complete.
     """
     partial = SplitFolder(prepared / PARTIAL).read()
     if not len(partial.images):
@@ -58,16 +58,18 @@ def filter_partial(
     added = Annotations.concatenate(kept)
     sure = added[~added.crowds]
     counts = np.bincount(sure.class_indices(gold.categories), minlength=len(gold.categories))
-    return {
+    report = {
         "images": len(partial.images),
         "images_with_additions": len(np.unique(sure.image_ids)),
         "added": dict(zip(gold.class_names, counts.tolist(), strict=True)),
         "hidden": int(added.crowds.sum()),
         "overlapping_gold": overlapping,
     }
+    print(_describe(report))
+    return {PARTIAL: report}
 
 
-def describe_partial(counts: dict[str, Any]) -> str:
+def _describe(counts: dict[str, Any]) -> str:
     """Return a line about the objects that are added to gold."""
     return (
         f"gold: {sum(counts['added'].values()):,} objects added and {counts['hidden']:,} hidden on "

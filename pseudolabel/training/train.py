@@ -136,7 +136,7 @@ def _scratch_folder(sources: TrainingData, params: Params, weights: InitialWeigh
         params.task,
         params.seed,
         params.round,
-        params.model.model_dump(),
+        params.model.model_dump(exclude={"round_0"}),
         params.train.model_dump(exclude={"launcher"}),
         read_config(single_value(params.model.config), PACKAGES[params.task]).pretty_text,
     ]

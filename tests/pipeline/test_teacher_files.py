@@ -42,13 +42,15 @@ def change(repository, **changes):
 @pytest.fixture(scope="module")
 def predictions(repository, tmp_path_factory):
     """A file with the probabilities of a model of the zoo, which was trained on gold elsewhere."""
+    change(repository, sample={"gold": 60, "pool": 30})
     repository.run("dvc", "repro", "prepare")
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     prepared = repository.folder / "data" / "prepared"
     params = load_params(repository.folder / "params.yaml")
     model = params.model.model_copy(update={"config": ZOO, "image_size": (64, 64)})
     data = params.data.model_copy(update={"root": repository.folder / params.data.root})
-    params = params.model_copy(update={"model": model, "data": data})
+    longer = params.train.model_copy(update={"iterations": 150})
+    params = params.model_copy(update={"model": model, "data": data, "train": longer})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(elsewhere)
         train(prepared, prepared, elsewhere / "model", params)
@@ -99,8 +101,9 @@ def test_its_silver_is_better_than_chance(repository):
         )
     ]
     print(f"silver: {len(right)} labels, {np.mean(right):.2f} right")
-    assert len(right) >= 3
-    assert np.mean(right) > 1 / len(silver.categories) + 0.15
+    assert len(right) >= 10
+    # Six classes: by chance, one label of six is right.
+    assert np.mean(right) > 1.5 / len(silver.categories)
 
 
 def test_the_file_is_round_0_without_training(repository, predictions):
@@ -114,7 +117,7 @@ def test_the_file_is_round_0_without_training(repository, predictions):
     assert "Round 0 is the file zoo.csv, with no training on gold" in table
     history = json.loads(repository.read("rounds/1/evaluation/history.json"))
     assert [row["teacher_files"] for row in history] == [["zoo.csv"], ["zoo.csv"]]
-    assert history[0]["val"]["top1"] > 1 / 3
+    assert history[0]["val"]["top1"] > 1 / 6
     assert not (repository.folder / "rounds/0/model/weights.pth").exists()
 
 

@@ -66,7 +66,11 @@ class ObjectRows:
         rows = rows[np.lexsort((-rows.scores, rows.image_ids))]
 
         def find(image_ids: NDArray[np.int64]) -> Annotations:
-            return Annotations.concatenate([Annotations.empty(), *rows.by_image(image_ids)])
+            # Not `by_image`, which would sort all rows for each batch of images.
+            begins = np.searchsorted(rows.image_ids, image_ids, "left").tolist()
+            ends = np.searchsorted(rows.image_ids, image_ids, "right").tolist()
+            ranges = [np.arange(*pair) for pair in zip(begins, ends, strict=True)]
+            return rows[np.concatenate([np.empty(0, np.int64), *ranges])]
 
         return find
 
