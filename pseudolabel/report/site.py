@@ -17,6 +17,7 @@ from pseudolabel.core.per_round import in_round
 from pseudolabel.core.project import RoundFolder
 from pseudolabel.core.records import Dataset
 from pseudolabel.core.tasks import TASKS, Kind
+from pseudolabel.core.workdir import SCRATCH
 from pseudolabel.evaluation.compare import compare
 from pseudolabel.evaluation.history import HISTORY, SPEED, outcome_path
 from pseudolabel.formats.image_files import IMAGES
@@ -70,7 +71,7 @@ def write_site(prepared: Path, metrics: Path, report: Path, params: Params) -> s
         pool = SplitFolder(prepared / "pool").read().images
         chosen = chain.from_iterable(gallery.pictures for gallery in site.galleries)
         pictures = chain(pictures_of(pool, "the pool") if site.last.number else (), chosen)
-        write_thumbnails(pictures, params.data.root / IMAGES, aside, report)
+        write_thumbnails(pictures, params.data.root / IMAGES, aside, SCRATCH / "report")
     return table
 
 

@@ -1,4 +1,4 @@
-"""Small copies of images: written once, and taken from the report before if they are there."""
+"""Small copies of images: written once, and taken over if they are those of the report before."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _SIDE = 400
 """Pixels of the longer side, at most."""
 _QUALITY = 75
 THUMBNAILS = f"thumbs/{_SIDE}-{_QUALITY}"
-"""The folder in the report: size and quality are in its name, because other thumbnails in the
-report before must not be taken for these."""
+"""The folder in the report: size and quality are in its name, because thumbnails
+of another size must not be taken for these."""
 _AT_ONCE = 256
 """Images that wait for a free thread: more would fill the memory with their names."""
 
@@ -33,13 +33,13 @@ Picture = tuple[str, str]
 """The name of an image file and its content hash."""
 
 
-def _thumbnail_path(report: Path, digest: str) -> Path:
-    """Return the path of an image's thumbnail in a report: equal images share one."""
-    return report / THUMBNAILS / digest[:2] / f"{digest}.jpg"
+def _thumbnail_path(folder: Path, digest: str) -> Path:
+    """Return the path of an image's thumbnail below a folder: equal images share one."""
+    return folder / THUMBNAILS / digest[:2] / f"{digest}.jpg"
 
 
 def write_thumbnails(
-    pictures: Iterable[Picture], images: Path, report: Path, earlier: Path
+    pictures: Iterable[Picture], images: Path, report: Path, scratch: Path
 ) -> None:
     """Write the thumbnails of images into a report.
 
@@ -47,27 +47,29 @@ def write_thumbnails(
         pictures: the images; each may occur several times.
         images: the image folder of the raw root.
         report: the report to write to.
-        earlier: the report before, which may not exist.
+        scratch: a folder outside of DVC's outputs with the thumbnails of the report before. It has
+            those of this report afterwards.
 
     Raises:
         ChangedImageError: an image is no longer the one that `prepare` read.
     """
+    with written_aside(scratch) as fresh, ThreadPoolExecutor() as executor:
+        fresh.mkdir(parents=True)
 
-    def write_one(picture: Picture) -> None:
-        name, digest = picture
-        path = _thumbnail_path(report, digest)
-        if path.is_file():
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        existing = _thumbnail_path(earlier, digest)
-        if existing.is_file():
-            link_or_copy(existing, path)
-            return
-        content = _thumbnail(images / name, digest)
-        with written_aside(path) as aside:
-            aside.write_bytes(content)
+        def write_one(picture: Picture) -> None:
+            name, digest = picture
+            path, kept = (_thumbnail_path(folder, digest) for folder in (report, fresh))
+            if path.is_file():
+                return
+            for folder in (path.parent, kept.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+            existing = _thumbnail_path(scratch, digest)
+            if existing.is_file():
+                link_or_copy(existing, kept)
+            else:
+                kept.write_bytes(_thumbnail(images / name, digest))
+            link_or_copy(kept, path)
 
-    with ThreadPoolExecutor() as executor:
         for batch in _batches(pictures):
             # Twice the same image in two threads would be written twice at once.
             list(executor.map(write_one, dict.fromkeys(batch)))
