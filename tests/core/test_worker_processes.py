@@ -10,13 +10,15 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
-import sys, time, torch
+import time
 from torch.utils.data import DataLoader
 from pseudolabel.core.worker_processes import end_with_parent
 
-batches = [torch.zeros(4_000_000) for _ in range(64)]
-loader = DataLoader(batches, 1, num_workers=2, prefetch_factor=32, worker_init_fn=end_with_parent)
-first = next(iter(loader))
+# Each batch is larger than a pipe holds: a worker waits until it is read.
+batches = [bytes(1_000_000)] * 64
+loader = DataLoader(batches, None, num_workers=2, worker_init_fn=end_with_parent)
+one_pass = iter(loader)
+next(one_pass)
 print("ready", flush=True)
 time.sleep(600)
 """
