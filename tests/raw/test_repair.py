@@ -189,7 +189,7 @@ def test_the_command_check_reports_all_faults_and_repairs_into_a_new_root(tmp_pa
     assert "1 repair in" in output
     assert "annotation id 2: clipped to its image" in output
     assert "no faults; prepare makes these splits:" in output
-    assert output.splitlines()[-1] == "  pool: 3 images"
+    assert "  pool: 3 images" in output.splitlines()
 
 
 def backslashes(content):

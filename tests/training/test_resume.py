@@ -47,7 +47,7 @@ def written(folder):
 @pytest.mark.parametrize(
     ("any_task", "workers"),
     [
-        ("classification", 0),
+        pytest.param("classification", 0, marks=pytest.mark.slow),
         pytest.param("detection", 0, marks=pytest.mark.slow),
         pytest.param("instance", 0, marks=pytest.mark.slow),
         pytest.param("semantic", 0, marks=pytest.mark.slow),
