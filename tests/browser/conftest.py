@@ -45,6 +45,7 @@ class Browser:
         """Give the window a size."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.wait("return window.innerWidth === arguments[0]", width)
 
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)

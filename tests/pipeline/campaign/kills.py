@@ -212,27 +212,40 @@ class Campaign:
             self.faults.append(f"failed without a kill:\n{run.log}")
 
 
-def make_project(folder, task, workers):
-    """A copy of this project with tiny parameters, a checkpoint often, and loader workers."""
+def make_project(folder, task, workers, processes=1):
+    """A copy of this project with tiny parameters, a checkpoint often, and loader workers.
+
+    With several processes, torchrun trains, and a worker to kill is one of its processes.
+    """
     folder.mkdir(parents=True)
     project = copy_of_project(folder, task)
     values = yaml.safe_load((folder / "params.yaml").read_text())
     values["train"]["checkpoint_every"] = 5
     values["data"]["workers"] = workers
+    values["train"]["launcher"]["processes"] = processes
+    values["train"]["batch_size"] *= processes
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     project.commit("Often a checkpoint")
     return folder
 
 
-def run_campaign(work, task, kills, seed, workers):
-    """Return a finished campaign."""
-    unbroken = make_project(work / "unbroken", task, workers)
+def run_campaign(work, task, kills, seed, *project):
+    """Return a finished campaign.
+
+    Args:
+        work: the folder for the two projects.
+        task: their task.
+        kills: the number of kills.
+        seed: of the moments.
+        project: loader workers, and processes that train.
+    """
+    unbroken = make_project(work / "unbroken", task, *project)
     start = time.monotonic()
     run = repro(unbroken)
     if run.status:
         sys.exit(run.log)
     longest_delay = (time.monotonic() - start) * LONGEST_PART
-    broken = make_project(work / "broken", task, workers)
+    broken = make_project(work / "broken", task, *project)
     campaign = Campaign(broken, kills, random.Random(seed), longest_delay)
     campaign.run(fingerprint(unbroken))
     return campaign
@@ -252,11 +265,13 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=40, help="number of kills")
     parser.add_argument("--seed", type=int, default=0, help="random seed of the moments")
     parser.add_argument("--workers", type=int, default=1, help="loader workers")
+    parser.add_argument("--processes", type=int, default=1, help="processes that train")
     parser.add_argument("--work", type=Path, required=True, help="folder for the two projects")
     asked = parser.parse_args()
     # A shell that starts this in the background lets it ignore SIGINT, and all that it starts, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    done = run_campaign(asked.work, asked.task, asked.kills, asked.seed, asked.workers)
+    project = asked.workers, asked.processes
+    done = run_campaign(asked.work, asked.task, asked.kills, asked.seed, *project)
     print("| task | killed | kills | refused for a process that still worked | DVC's file cut |")
     print("| --- | --- | --- | --- | --- |")
     print(table(asked.task, done))
