@@ -57,7 +57,11 @@ def write_round_index(folder: RoundFolder, prepared: Path, task: str) -> None:
 
 
 def _training_facts(folder: RoundFolder) -> dict[str, Any]:
-    """Return the curve and the hashes of a round's training."""
+    """Return the curve and the hashes of a round's training; a file as round 0 has no training."""
+    if not (folder.model / RECORD).exists():
+        facts: dict[str, Any] = {"round": folder.number, "curve": [], "data": {}}
+        facts["weights"] = hash_folder(folder.model)
+        return facts | {INITIAL_WEIGHTS: "none: predictions from a file"}
     record = read_json(folder.model / RECORD)
     return {
         "round": folder.number,

@@ -18,7 +18,7 @@ from pseudolabel.formats.teacher_files import sha256_of
 from pseudolabel.params.loading import load_params
 from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.training.train import train
-from tests.pipeline.conftest import TEACHER_STAGES, round_stages
+from tests.pipeline.conftest import TEACHER_STAGES, round_stages, without_indexes
 
 pytestmark = pytest.mark.slow
 ZOO = "mmpretrain::resnet/resnet18_8xb32_in1k.py"
@@ -73,7 +73,7 @@ def predictions(repository, tmp_path_factory):
 def test_the_file_teaches_round_1(repository, predictions):
     change(repository, round=1, pseudo_label={"teachers": ["teachers/zoo.csv"]})
     ran = repository.stages("dvc", "repro")
-    assert ran == [*TEACHER_STAGES, *round_stages(1), "compare"]
+    assert without_indexes(ran) == [*TEACHER_STAGES, *round_stages(1), "compare"]
     teacher = json.loads(repository.read("rounds/1/silver/teacher.json"))
     assert teacher["weights"] == sha256_of(predictions)
     report = json.loads(repository.read("rounds/1/silver/report.json"))
@@ -112,7 +112,7 @@ def test_the_file_is_round_0_without_training(repository, predictions):
     model = {"round_0": "teachers/round_0/zoo.csv"}
     change(repository, round=1, model=model, pseudo_label={"teachers": "champion"})
     ran = repository.stages("dvc", "repro")
-    assert ran[: len(TEACHER_STAGES)] == TEACHER_STAGES
+    assert without_indexes(ran)[: len(TEACHER_STAGES)] == TEACHER_STAGES
     table = repository.read("report/rounds.md").decode()
     assert "Round 0 is the file zoo.csv, with no training on gold" in table
     history = json.loads(repository.read("rounds/1/evaluation/history.json"))
