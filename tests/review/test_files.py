@@ -77,7 +77,7 @@ def test_corrections_become_gold(any_task, project, capsys):
     prepare_again(project)
     gold = SplitFolder(PREPARED.with_name("again") / "gold")
     names = set(gold.read().images.file_names.tolist())
-    # An image without objects is a negative; one without a class or pixels says nothing.
+    # An image without labels is a negative for objects, and is left out for pixels and classes.
     empty = {emptied} if any_task.task in ("detection", "instance") else set()
     assert names == before["gold"] | (sent - {left_out, emptied}) | empty
     assert not names & (before["val"] | before["test"])
