@@ -15,7 +15,7 @@ ops: setup  ## compile mmcv's own operators, for the few models that need more t
 	@sh setup/compile_ops.sh
 
 demo: setup  ## run the loop on the generated sample (TASK=detection, instance, semantic or classification)
-	@[ -z "$(TASK)" ] || python -m pseudolabel use "$(TASK)"
+	@[ -z "$(TASK)" ] || python -m pseudolabel use "sample_$(TASK)"
 	dvc repro
 	@cat report/rounds.md
 	@echo "To look at: pseudolabel view (or open report/index.html): rounds, silver, errors, data."

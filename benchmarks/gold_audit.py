@@ -4,9 +4,9 @@ r"""The precision of the audit: how many of its first suspects are errors made o
         --image-size 320 240   # as in docs/benchmarks.md
 
 The gold and the oracle of a raw root are joined, and errors are made in a share of the labels. One
-model per fold is trained on the other folds, with the parameters of presets/<task>.yaml. The audit
-then ranks the labels. Results in the work folder are used again: after a kill, the program resumes
-at the first missing fold.
+model per fold is trained on the other folds, with the parameters of presets/sample_<task>.yaml. The
+audit then ranks the labels. Results in the work folder are used again: after a kill, the program
+resumes at the first missing fold.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def params_of(arguments: argparse.Namespace) -> Params:
     options = {"prepare.folds": arguments.folds, "data.root": arguments.work / "raw"}
     if arguments.image_size:
         options["model.image_size"] = arguments.image_size
-    return preset_params(arguments.task, options)
+    return preset_params(f"sample_{arguments.task}", options)
 
 
 def print_precision(name: str, suspects: Sequence[Suspect], root: Path) -> None:

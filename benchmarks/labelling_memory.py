@@ -48,8 +48,8 @@ print(status["VmHWM"].split()[0])
 
 
 def params_of(task: str, root: Path) -> Params:
-    """Return the parameters of a task's preset, with a short training and small shards."""
-    preset = preset_params(task)
+    """Return the parameters of a task's sample, with a short training and small shards."""
+    preset = preset_params(f"sample_{task}")
     options = {
         "data.root": root,
         "data.workers": 0,
@@ -60,7 +60,7 @@ def params_of(task: str, root: Path) -> Params:
         # Shards are smaller than both pools, so that both pools fill at least one.
         "pseudo_label.shard_images": 5 * preset.pseudo_label.batch_size,
     }
-    return preset_params(task, options)
+    return preset_params(f"sample_{task}", options)
 
 
 def peak_mb(params: Params, folder: Path, model: Path) -> float:

@@ -58,7 +58,7 @@ def measure(name: str, steps: int, images: int) -> dict[str, float | str]:
     }
     with tempfile.TemporaryDirectory() as folder:
         root, prepared, model = (Path(folder) / part for part in ("raw", "prepared", "model"))
-        params = preset_params(task, options | {"data.root": root})
+        params = preset_params(f"sample_{task}", options | {"data.root": root})
         SAMPLES[task](root, params.sample)
         prepare(root, prepared, task, params.prepare, 0)
         begin = time.process_time()

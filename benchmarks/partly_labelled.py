@@ -29,6 +29,7 @@ from pseudolabel.core.files import write_json
 from pseudolabel.core.records import Annotations
 from pseudolabel.formats.coco_reader import read_coco
 from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.params.presets import use
 
 ROOT = Path(__file__).parents[1]
 REMOVED = 1 / 3
@@ -60,10 +61,11 @@ def write_data(source: Path, folder: Path, arm: str, seed: int) -> None:
 
 
 def write_project(folder: Path, arm: str, seed: int, changes: dict) -> None:
-    """Write the pipeline files and the parameters of an arm, as `pseudolabel init` does."""
+    """Write a project as `pseudolabel init` does, with the small model of the sample."""
     command = [sys.executable, "-m", "pseudolabel", "init", str(folder), "--task", "detection"]
     subprocess.run([*command, "--data", str(folder / "raw")], check=True, cwd=ROOT)
     path = folder / "params.yaml"
+    use("sample_detection", path, folder / "presets")
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
     values |= {"seed": seed}
     values["prepare"]["partial"] = ARMS[arm]

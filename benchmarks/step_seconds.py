@@ -86,7 +86,7 @@ def measure(task: str, steps: int, folder: Path) -> list[str]:
         more = {"data.root": str(raw), "model.config": path, "model.weights": None}
         more |= {"train.batch_size": BATCH_SIZE, "train.iterations": steps}
         more |= {"train.warmup_iterations": 0}
-        params = in_round(preset_params(task, sizes | more), 0)
+        params = in_round(preset_params(f"sample_{task}", sizes | more), 0)
         if not rows:
             prepare(raw, prepared, task, params.prepare, 0)
         size = "x".join(map(str, sizes.get("train.crop", sizes["model.image_size"])))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import settings
 
-from pseudolabel.params.loading import PARAMS_BY_TASK
+from pseudolabel.params.keys import PARAMS_BY_TASK
+from pseudolabel.params.presets import preset_values
 from pseudolabel.params.sample import Sample
 from pseudolabel.raw.sample import SAMPLES
 from pseudolabel.splits.prepare import prepare
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items):
 
 def tiny_params(root, task="detection", **changes):
     """The parameters of a task, so small that a model trains in seconds."""
-    values = yaml.safe_load((ROOT / "presets" / f"{task}.yaml").read_text(encoding="utf-8"))
+    values = preset_values(ROOT / "presets" / f"sample_{task}.yaml", ROOT / "presets")
     values["round"] = 0
     values["model"]["config"] = str(ROOT / values["model"]["config"])
     objects = FLOOR if task in ("detection", "instance") else {}

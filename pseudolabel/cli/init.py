@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     _init_repository(project)
     for name, text in files.items():
         _write(project / name, text)
-    use(arguments.task, project / PARAMS, project / "presets", data_root=root)
+    preset = f"sample_{arguments.task}" if data is None else arguments.task
+    use(preset, project / PARAMS, project / "presets", data_root=root)
     _write(project / README, README_TEXT.format(name=project.resolve().name, data=root))
     committed = _commit(project, [*files, PARAMS, README, ".dvc", ".dvcignore"])
     print(f"{project}: a project for {arguments.task}, with the data in {root}")

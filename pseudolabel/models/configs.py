@@ -16,7 +16,7 @@ from pseudolabel.core.records import Category
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.config_files import config_path
 from pseudolabel.models.registered import find_model_faults, find_registered
-from pseudolabel.params.common import Params
+from pseudolabel.params.common import BACKBONE, Params
 from pseudolabel.params.types import single_value
 
 SIZE_DIVISOR = 32
@@ -75,11 +75,19 @@ def backbone_checkpoint(params: Params) -> str:
         ModelError: the config names none.
     """
     name = single_value(params.model.config)
-    config = read_config(name, PACKAGES[params.task])
+    source = named_backbone(params)
+    if source is None:
+        expected = "a config with a pretrained backbone, or champion, zoo, null or a file of weights"
+        found = f"{BACKBONE}, and {name} names no pretrained backbone"
+        raise ModelError(f"model.weights: expected {expected}; found {found}")
+    return source
+
+
+def named_backbone(params: Params) -> str | None:
+    """Return the same as backbone_checkpoint, None if the config names none."""
+    config = read_config(single_value(params.model.config), PACKAGES[params.task])
     init = config.model.get("backbone", {}).get("init_cfg") or {}
     source: str | None = init.get("checkpoint")
-    if source is None:
-        raise ModelError(f"model.weights: {name} names no pretrained backbone")
     return source
 
 

@@ -25,7 +25,7 @@ from pseudolabel.formats.model_folder import (
 from pseudolabel.formats.teacher_files.file_model import file_of_model
 from pseudolabel.models import PACKAGES
 from pseudolabel.models.checkpoints import load_weights, matching_weights, save_weights
-from pseudolabel.models.configs import backbone_checkpoint, build_model
+from pseudolabel.models.configs import backbone_checkpoint, build_model, named_backbone
 from pseudolabel.models.packaged_weights import is_packaged, packaged_backbone, packaged_path
 from pseudolabel.models.zoo_weights import zoo_file, zoo_url
 from pseudolabel.params.common import BACKBONE, CHAMPION, ZOO, Params
@@ -37,8 +37,9 @@ def resolve_champion(
 ) -> Params:
     """Return params in which `model.weights: champion` is replaced by a path.
 
-    It becomes null in round 0, which has no champion. It also becomes null if the champion is
-    another kind of model, because too few of its weights would fit, or a file of predictions.
+    It becomes null in round 0, which has no champion. If the champion is another kind of model, too
+    few of its weights would fit, and a file of predictions has none: then it becomes backbone if
+    the config's backbone comes with a package, and null otherwise.
 
     Args:
         params: all parameters of one round.
@@ -54,7 +55,10 @@ def resolve_champion(
             weights = str(champion / WEIGHTS)
         else:
             kind = "a file of predictions" if is_file else "another kind of model"
-            message = f"{champion} is {kind}: its student begins from random weights"
+            backbone = named_backbone(params)
+            weights = BACKBONE if backbone and is_packaged(backbone) else None
+            begin = "the packaged backbone" if weights else "random weights"
+            message = f"{champion} is {kind}: its student begins from {begin}"
             print(message, file=sys.stderr)
     model = params.model.model_copy(update={"weights": weights})
     return params.model_copy(update={"model": model})

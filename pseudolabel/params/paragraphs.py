@@ -22,14 +22,14 @@ own files in configs/&lt;task&gt;/.
 `weights` are the weights that training starts from:
 
 - `champion`: a student continues from the champion that teaches it. Round 0 starts from random
-  weights, and so does a student with another config.
+  weights. A student with another config starts from its packaged backbone, or random weights.
 - null: random weights in every round, so that rounds of equal length can be compared.
 - `backbone`: the pretrained backbone that the model's config names.
 - a path or a URL: all weights that fit are loaded. Code in the file is never run. DVC does not
   follow the file, so give other weights another name.
 
 `round_0` makes a file of predictions round 0, in the place of a model that is trained on gold. It
-is judged on val and test, and its students begin from random weights or `backbone`; see
+is judged on val and test, and its students begin from a packaged backbone or random weights; see
 [teachers.md](teachers.md#round-0-without-training).
 
 Images are fitted into `image_size` without distortion, and padded (to multiples of 32 for most

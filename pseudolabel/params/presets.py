@@ -56,14 +56,10 @@ def use(
         ParamsError: there is no such preset, or it has faults; the message lists all of them.
     """
     path = _find_preset(preset, folder)
-    changes = read_yaml(path)
-    task = changes.get("task")
-    if not isinstance(task, str) or task not in PARAMS_BY_TASK:
-        expected = f"task: expected one of {', '.join(PARAMS_BY_TASK)}"
-        raise ParamsError(f"{path}: {expected}; found {short_repr(task)}")
-    own = read_yaml(folder / f"{task}.yaml")
-    values = _overlay(own, changes, PARAMS_BY_TASK[task])
+    values = preset_values(path, folder)
     validate(values, str(path))
+    task = values["task"]
+    own = read_yaml(folder / f"{task}.yaml")
     differences = tuple(_differences(own, values, PARAMS_BY_TASK[task]))
     values["data"] = values["data"] | _kept_data(target)
     if data_root is not None:
@@ -73,6 +69,24 @@ def use(
         aside.write_text(render(values, preset), encoding="utf-8")
         validate(read_yaml(aside), str(target))
     return UsedPreset(path, params, differences)
+
+
+def preset_values(path: Path, folder: Path = PRESETS) -> dict[str, Any]:
+    """Return all parameters of a preset, on top of the complete preset of its task.
+
+    Args:
+        path: the file of the preset.
+        folder: the folder of the presets.
+
+    Raises:
+        ParamsError: it is not a file of YAML sections, or names no task.
+    """
+    changes = read_yaml(path)
+    task = changes.get("task")
+    if not isinstance(task, str) or task not in PARAMS_BY_TASK:
+        expected = f"task: expected one of {', '.join(PARAMS_BY_TASK)}"
+        raise ParamsError(f"{path}: {expected}; found {short_repr(task)}")
+    return _overlay(read_yaml(folder / f"{task}.yaml"), changes, PARAMS_BY_TASK[task])
 
 
 def _find_preset(preset: str, folder: Path = PRESETS) -> Path:

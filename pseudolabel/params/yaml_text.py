@@ -92,11 +92,23 @@ def _parameter_lines(name: str, value: Any, comment: str, indent: str) -> Iterat
     if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
         yield from _comment_above(comment, indent)
         yield f"{indent}{name}:"
-        yield from (f"{indent}- {format_value(entry)}" for entry in value)
+        for entry in value:
+            yield from _entry_lines(entry, indent)
         return
     entry = f"{indent}{name}: {format_value(value)}"
     line = f"{entry:<{_COMMENT_COLUMN}}  # {comment}"
     yield from [line] if len(line) <= _WIDTH else [*_comment_above(comment, indent), entry]
+
+
+def _entry_lines(entry: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """Yield an entry of a list: in one line, or one per key if that is too long."""
+    line = f"{indent}- {format_value(entry)}"
+    if len(line) <= _WIDTH:
+        yield line
+        return
+    starts = [f"{indent}- ", *[f"{indent}  "] * (len(entry) - 1)]
+    for start, (key, value) in zip(starts, entry.items(), strict=True):
+        yield f"{start}{key}: {format_value(value)}"
 
 
 def _comment_above(comment: str, indent: str) -> list[str]:

@@ -16,7 +16,7 @@ from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
 from pseudolabel.training.mmengine_config import build_config
 from pseudolabel.training.sources import TrainingData
 from pseudolabel.training.train import train
-from tests.conftest import tiny_params
+from tests.conftest import ROOT, tiny_params
 
 # One step with a tiny learning rate hardly changes the weights.
 FROZEN = {"learning_rate": 1e-9, "iterations": 1, "warmup_iterations": 0}
@@ -71,6 +71,16 @@ def test_a_student_of_another_kind_starts_from_random_weights(
     train(prepared, prepared, tmp_path / "student", params, champion=champion)
     assert initial_weights(tmp_path / "student") is None
     assert f"{champion} is another kind of model" in capfd.readouterr().err
+
+
+def test_a_student_of_another_kind_starts_from_the_backbone_of_its_package(
+    root, prepared, model, capfd
+):
+    categories = SplitFolder(prepared / "gold").read().categories
+    lite = {"config": str(ROOT / "configs/detection/rtmdet_lite0.py"), "weights": "champion"}
+    params = resolve_champion(tiny_params(root, model=lite), categories, model)
+    assert params.model.weights == "backbone"
+    assert "its student begins from the packaged backbone" in capfd.readouterr().err
 
 
 def test_weights_are_pretrained_unless_this_project_trained_all_of_them(

@@ -35,17 +35,21 @@ def numbers(values, path=()):
 
 @pytest.mark.parametrize("task", PARAMS_BY_TASK)
 @pytest.mark.parametrize("endless", ENDLESS)
-def test_no_number_of_a_preset_may_be_endless(tmp_path, task, endless):
-    text = (ROOT / "presets" / f"{task}.yaml").read_text(encoding="utf-8")
-    for path in numbers(yaml.safe_load(text)):
-        values = yaml.safe_load(text)
-        place = values
-        for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = float(endless.replace(".", ""))
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+def test_no_number_of_a_preset_may_be_endless(task, endless):
+    for path in numbers(PRESETS[task]):
+        values = with_number(task, path, float(endless.replace(".", "")))
         with pytest.raises(ParamsError, match=str(path[0])):
-            load_params(tmp_path / "params.yaml")
+            validate(values, "params.yaml")
+
+
+@pytest.mark.parametrize("endless", ENDLESS)
+def test_an_endless_number_in_a_file_is_a_fault(tmp_path, endless):
+    text = (ROOT / "presets" / "detection.yaml").read_text(encoding="utf-8")
+    changed = text.replace("  learning_rate: 0.006", f"  learning_rate: {endless}")
+    assert changed != text
+    (tmp_path / "params.yaml").write_text(changed)
+    with pytest.raises(ParamsError, match=r"train\.learning_rate: expected a number from"):
+        load_params(tmp_path / "params.yaml")
 
 
 def test_the_name_leads_to_the_number(tmp_path):
@@ -56,7 +60,7 @@ def test_the_name_leads_to_the_number(tmp_path):
     with pytest.raises(ParamsError) as caught:
         load_params(tmp_path / "params.yaml")
     assert "  train.optimizer.eps: expected a finite number; found inf" in str(caught.value)
-    assert "train.augmentations[2].prob[0]: expected a finite number; found nan" in str(
+    assert "train.augmentations[3].prob[0]: expected a finite number; found nan" in str(
         caught.value
     )
 
@@ -113,7 +117,7 @@ def test_an_accepted_number_fits_into_32_bits(task, data):
         ("learning_rate", 1e-320, "a number from 1e-12 to 1000"),
         ("gradient_clip", 1e300, "a number from 1e-06 to 1000000"),
         ("batch_size", 10**9, "a whole number from 1 to 65536"),
-        ("snapshots", 400, "below iterations (400)"),
+        ("snapshots", 800, "below iterations (800)"),
         ("iterations", 10**12, "a number from -2147483647 to 2147483647"),
     ],
 )

@@ -127,8 +127,8 @@ CASES = [
     ),
     (
         "as many snapshots as steps",
-        {"train__snapshots": 400},
-        "train.snapshots: expected below iterations (400); found 400",
+        {"train__snapshots": 800},
+        "train.snapshots: expected below iterations (800); found 800",
     ),
     (
         "nothing to choose from",
@@ -189,7 +189,7 @@ CASES = [
     (
         "endless warm-up",
         {"train__warmup_iterations": 10_000},
-        "train.warmup_iterations: expected below iterations (400); found 10000",
+        "train.warmup_iterations: expected below iterations (800); found 10000",
     ),
     (
         "a precision without a number",

@@ -10,12 +10,13 @@ from pseudolabel.cli.use import run
 from pseudolabel.core.errors import ParamsError
 from pseudolabel.params.keys import keys_in, keys_of
 from pseudolabel.params.loading import PARAMS_BY_TASK, load_params, read_yaml
-from pseudolabel.params.presets import use
+from pseudolabel.params.presets import preset_values, use
 from pseudolabel.params.yaml_text import render
 from tests.builders import pseudolabel
 from tests.params.conftest import PRESETS, ROOT, TASKS
 
 RECIPES = ("livestock", "particles", "products", "recycling")
+SAMPLES = tuple(f"sample_{task}" for task in TASKS)
 OWN = {"root": "my_data", "workers": 3}
 
 
@@ -29,13 +30,22 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_there_is_a_preset_per_task_and_a_recipe_per_project():
+def test_there_are_two_presets_per_task_and_a_recipe_per_project():
     names = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
-    assert names == sorted([*TASKS, *RECIPES])
+    assert names == sorted([*TASKS, *SAMPLES, *RECIPES])
 
 
-def test_the_shipped_params_are_the_preset_of_detection():
-    assert (ROOT / "params.yaml").read_bytes() == (ROOT / "presets/detection.yaml").read_bytes()
+def test_the_shipped_params_are_those_of_the_sample_of_detection(tmp_path):
+    use("sample_detection", tmp_path / "params.yaml", ROOT / "presets")
+    assert (ROOT / "params.yaml").read_bytes() == (tmp_path / "params.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_sample_has_a_small_model_from_random_weights(task):
+    model = preset_values(ROOT / "presets" / f"sample_{task}.yaml", ROOT / "presets")["model"]
+    assert "small" in model["config"]
+    assert model["weights"] in ("champion", None)
+    assert "lite0" in PRESETS[task]["model"]["config"]
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -53,10 +63,11 @@ def test_every_key_of_a_preset_has_its_comment(task):
     assert text == render(PRESETS[task], task), "run the preset through layout.render again"
     assert max(map(len, text.splitlines())) <= 100
     lines = text.splitlines()
+    names = {key.rpartition(".")[2] for key in keys_of(task)}
     sections = {key.rpartition(".")[0].rpartition(".")[2] for key in keys_of(task)}
     for number, line in enumerate(lines):
         key = line.partition(":")[0].strip()
-        if key.startswith(("#", "-")) or not key or (key in sections and line.endswith(":")):
+        if key not in names or (key in sections and line.endswith(":")):
             continue
         assert "  # " in line or lines[number - 1].strip().startswith("# "), line
 
@@ -88,7 +99,7 @@ def test_numbers_stay_numbers(tmp_path, value):
         assert type(values["train"]["learning_rate"]) is type(value)
 
 
-@pytest.mark.parametrize("name", [*TASKS, *RECIPES])
+@pytest.mark.parametrize("name", [*TASKS, *SAMPLES, *RECIPES])
 def test_a_preset_becomes_params_and_leaves_the_data_as_it_is(project, name):
     params = use(name).params
     assert load_params() == params
@@ -128,7 +139,7 @@ def test_the_data_of_a_broken_file_is_not_kept(project, text):
 
 def test_the_changes_of_a_recipe_are_listed(project):
     (project / "mine.yaml").write_text(
-        "task: detection\nround: 1\ntrain: {iterations: 400, batch_size: 4}\n"
+        "task: detection\nround: 1\ntrain: {iterations: 800, batch_size: 4}\n"
         "filter: {auto: {aim: precision, at: 0.8}}\n"
     )
     used = use("mine.yaml")
@@ -186,7 +197,8 @@ def test_an_unknown_preset_names_the_nearest_and_all():
         use("livestok")
     assert str(caught.value) == (
         "preset: expected one of classification, detection, instance, livestock, particles, "
-        "products, recycling, semantic, or the path of a file; found 'livestok'; did you mean "
+        "products, recycling, sample_classification, sample_detection, sample_instance, "
+        "sample_semantic, semantic, or the path of a file; found 'livestok'; did you mean "
         "livestock?"
     )
     with pytest.raises(ParamsError, match="expected a readable file"):
@@ -201,7 +213,7 @@ def test_the_command_prints_what_was_written(capsys):
         "params.yaml: detection, mmdet::yolox/yolox_s_8xb8-300e_coco.py, 15000 iterations"
     )
     assert second == "different from presets/detection.yaml:"
-    assert "  train.iterations: 400 -> 15000" in lines
+    assert "  train.iterations: 800 -> 15000" in lines
     assert run(Namespace(preset="semantic")) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
 

@@ -2,13 +2,14 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from pseudolabel.params.presets import use
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -99,7 +100,7 @@ def copy_of_project(folder, task="detection"):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
-    shutil.copy(folder / "presets" / f"{task}.yaml", folder / "params.yaml")
+    use(f"sample_{task}", folder / "params.yaml", folder / "presets")
     make_tiny(folder / "params.yaml", task)
     repository = Repository(folder)
     repository.run("git", "init", "--quiet", "--initial-branch", "main")
