@@ -54,6 +54,9 @@ def test_in_a_repository_only_the_files_of_the_project_are_committed(tmp_path):
     assert {"mine/params.yaml", "mine/dvc.yaml", "mine/.dvc/config"} <= committed
     assert not committed & {"own.txt", "mine/notes.txt"}
     assert git(tmp_path, "diff", "--cached", "--name-only") == "own.txt\n"
+    # Without data it is a project for the sample, with the sample's small model.
+    values = yaml.safe_load((tmp_path / "mine/params.yaml").read_text())
+    assert values["model"]["config"] == "configs/detection/rtmdet_small.py"
 
 
 def test_a_project_has_the_parameters_of_its_task_and_data(project):
