@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles mmcv's own operators into .venv: 8 to 15 minutes on two cores. Few models need them.
+# Compiles mmcv's own operators into .venv: about 15 minutes on two cores. Few models need them.
 set -eu
 cd "$(dirname "$0")/.."
 for tool in "${CXX:-g++}"; do
