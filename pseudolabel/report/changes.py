@@ -11,7 +11,6 @@ from pseudolabel.report.gallery import Code, Gallery, panel
 from pseudolabel.report.pixels import picture_path
 
 _CODES: list[Code] = [("kept", "kept"), ("hidden", "hidden")]
-_UNITS: dict[Kind, str] = {"objects": "label", "pixels": "pixel", "classes": "label"}
 
 
 def changes_gallery(facts: Mapping[str, Any], kind: Kind) -> Gallery:
@@ -28,13 +27,20 @@ def changes_gallery(facts: Mapping[str, Any], kind: Kind) -> Gallery:
         f"The images whose silver changed most from round {number - 1} to round {number}.",
     )
     for row in facts.get("changed", []):
-        caption = f"{counted(row['changed'], _UNITS[kind])} changed"
+        caption = _caption(row, kind)
         if row["reason"] >= 0:
             caption += f"; dropped: {facts['reasons'][row['reason']]}"
         panels = _panels(row, number, kind)
-        gallery.items.append({"image": row["image"], "caption": caption, "panels": panels})
-        gallery.pictures.append((row["image"][1], row["image"][2]))
+        gallery.add_item(row["image"], caption, panels)
     return gallery
+
+
+def _caption(row: Mapping[str, Any], kind: Kind) -> str:
+    """Return how much of an image's silver changed."""
+    if kind == "pixels":
+        *_, width, height = row["image"]
+        return f"{row['changed'] / (width * height):.0%} of the pixels changed"
+    return f"{counted(row['changed'], 'label')} changed"
 
 
 def _panels(row: Mapping[str, Any], number: int, kind: Kind) -> list[dict[str, Any]]:

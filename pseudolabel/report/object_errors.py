@@ -22,7 +22,7 @@ from pseudolabel.report.object_matches import (
     confusions,
     match_images,
 )
-from pseudolabel.report.objects import encode
+from pseudolabel.report.objects import encode, without_scores
 from pseudolabel.report.tide import KINDS, RIGHT, Judged, error_costs, mean_ap, precision_recall
 
 _EXPLANATIONS = {
@@ -167,8 +167,9 @@ def _worst(matched: _Matched) -> Gallery:
     gallery = Gallery(
         f"worst-{scored.split}",
         "Worst images",
-        f"The images with the most errors, gold beside the predictions from a score of "
-        f"{matched.threshold:.2f} on.",
+        "The images with the most errors, gold beside the predictions from a score of "
+        f"{matched.threshold:.2f} on. Thick dashed lines: gold that is not found, and wrong "
+        "predictions. Point at one for its kind of error.",
     )
     errors = [_count_errors(match, matched.threshold) for match in matched.images]
     ranked = sorted(range(len(errors)), key=lambda row: (-sum(errors[row]), row))
@@ -197,7 +198,8 @@ def _gold_panel(matched: _Matched, row: int) -> dict[str, object]:
     hits = (match.judged.kinds == RIGHT) & (match.judged.scores >= matched.threshold)
     codes = np.ones(len(match.gold), np.int64)
     codes[match.judged.targets[hits]] = 0
-    labels = encode(match.gold, match.judged.gold_classes, codes, _size(truth, row))
+    gold = without_scores(match.gold)
+    labels = encode(gold, match.judged.gold_classes, codes, _size(truth, row))
     return panel("gold", labels, _FOUND)
 
 
@@ -243,4 +245,4 @@ def _encode_gold(matched: _Matched, row: int) -> list[object]:
     match = matched.images[row]
     codes = np.zeros(len(match.gold), np.int64)
     size = _size(matched.scored.truth, row)
-    return encode(match.gold, match.judged.gold_classes, codes, size)
+    return encode(without_scores(match.gold), match.judged.gold_classes, codes, size)

@@ -9,10 +9,10 @@ from pseudolabel.core.tasks import Kind
 from pseudolabel.report.html_parts import paragraph
 
 _SORTS = {
+    "doubt": "doubt",
+    "change": "change since the round before",
     "reliability": "reliability",
     "objects": "number of labels",
-    "change": "change since the round before",
-    "doubt": "doubt",
     "name": "file name",
 }
 _OUTCOMES = ("kept", "hidden", "dropped")

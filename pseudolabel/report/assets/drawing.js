@@ -1,26 +1,62 @@
 "use strict";
 // Pictures: an image with boxes, masks or a label map over it, or with bars below it.
 (function () {
-  const { site, element, shape, classColour, scoreColour, className } = window.report;
+  const { site, element, shape, classColour, scoreColour, className, swatch } = window.report;
+  const MOST_IN_LEGEND = 40;
+  const TAG_SIZE = 12;
+  const TAG_WIDTH = 640;
+  const withLarge = new Set(site.with_large);
 
-  function thumbnail(image) {
-    const hash = image[2];
-    return site.thumbnails + "/" + hash.slice(0, 2) + "/" + hash + ".jpg";
+  /** Return the copy of an image: its address, and its width and height in pixels. */
+  function copyOf(image, large) {
+    const [, , hash, width, height] = image;
+    const isLarge = large && withLarge.has(hash);
+    const factor = Math.min(1, site.sides[isLarge ? 1 : 0] / Math.max(width, height));
+    return {
+      address: (isLarge ? site.large : site.thumbnails) + "/" + hash.slice(0, 2) + "/" + hash + ".jpg",
+      width: Math.round(width * factor),
+      height: Math.round(height * factor),
+    };
+  }
+
+  /** Return the size of an image in words, and that of its enlarged copy if it is smaller. */
+  function sizeText(image) {
+    const [, , , width, height] = image;
+    const copy = copyOf(image, true);
+    const whole = width.toLocaleString("en") + " x " + height.toLocaleString("en") + " pixels";
+    return copy.width === width ? whole
+      : whole + ", shown from a copy of " + copy.width.toLocaleString("en") + " x "
+        + copy.height.toLocaleString("en");
+  }
+
+  /** Return the colours of the classes. */
+  function classLegend() {
+    const items = site.classes.slice(0, MOST_IN_LEGEND).map(function (name, index) {
+      return element("li", {}, swatch(classColour(index)), name);
+    });
+    const left = site.classes.length - items.length;
+    if (left > 0) {
+      items.push(element("li", {}, "and " + left.toLocaleString("en") + " more"));
+    }
+    return element("ul", { class: "legend" }, ...items);
   }
 
   /**
    * Return the picture of an image.
    * options.show(style): whether labels of a style are drawn. options.colour: "class" or "score".
-   * options.tags: whether labels have their class written beside them.
+   * options.large: whether it is the enlarged one. Its labels have their class written beside them.
    */
   function picture(image, panel, options) {
     const box = element("div", { class: "picture" });
-    box.append(element("img", { src: thumbnail(image), alt: "", loading: "lazy", decoding: "async" }));
+    const copy = copyOf(image, options.large);
+    box.style.setProperty("--width", copy.width + "px");
+    box.style.setProperty("--height", copy.height + "px");
+    box.append(element("img", { src: copy.address, alt: "", loading: "lazy", decoding: "async" }));
     if (panel.map) {
       box.append(element("img", { src: panel.map, alt: "", class: "map", loading: "lazy" }));
     }
     if (panel.labels) {
-      box.append(overlay(image, panel, options || {}));
+      box.append(overlay(image, panel, options));
     }
     return box;
   }
@@ -41,19 +77,20 @@
   function drawLabel(svg, image, label, outcome, style, options) {
     const [index, score, , box, outlines] = label;
     const colour = options.colour === "score" ? scoreColour(score) : classColour(index);
-    const text = className(index) + " " + score.toFixed(2) + ": " + outcome;
+    const name = score === null ? className(index) : className(index) + " " + score.toFixed(2);
     const forms = outlines && outlines.length ? outlines.map(polygon) : [rectangle(box)];
+    // Hidden and dropped objects lie close together: their tags would cover the image.
+    const isMain = style === "kept" || style === "wrong" || style === "region";
     for (const form of forms) {
-      if (style === "kept" || style === "wrong") {
+      if (isMain) {
         svg.append(shape(form.name, { ...form.place, class: "halo" }));
       }
       const fill = { fill: colour, "fill-opacity": outlines && style !== "dropped" ? 0.25 : 0 };
       svg.append(shape(form.name, { ...form.place, ...fill, stroke: colour, class: "shape " + style },
-        shape("title", {}, text)));
+        shape("title", {}, style === "region" ? outcome : name + ": " + outcome)));
     }
-    // Hidden and dropped objects lie close together: their tags would cover the image.
-    if (options.tags && (style === "kept" || style === "wrong")) {
-      drawTag(svg, image, box, className(index) + " " + score.toFixed(2), style === "wrong" ? outcome : "");
+    if (options.large && isMain) {
+      drawTag(svg, image, box, { kept: name, wrong: name + ", " + outcome, region: outcome }[style]);
     }
   }
 
@@ -66,13 +103,13 @@
     return { name: "polygon", place: { points: points.join(" ") } };
   }
 
-  function drawTag(svg, image, box, text, outcome) {
-    const size = Math.max(image[3], image[4]) / 45;
+  function drawTag(svg, image, box, text) {
+    // About 12 pixels on the screen, whatever the size of the image.
+    const size = TAG_SIZE * Math.max(image[3], image[4]) / Math.min(window.innerWidth, TAG_WIDTH);
     const top = box[1] > size * 1.2 ? box[1] - size * 0.25 : box[1] + size;
-    const whole = outcome ? text + " " + outcome : text;
     // An approximate width, so that no tag is cut off at the right edge.
-    const left = Math.max(0, Math.min(box[0], image[3] - whole.length * size * 0.56));
-    svg.append(shape("text", { x: left, y: top, "font-size": size, class: "tag" }, whole));
+    const left = Math.max(0, Math.min(box[0], image[3] - text.length * size * 0.62));
+    svg.append(shape("text", { x: left, y: top, "font-size": size, class: "tag" }, text));
   }
 
   /** Return the most probable classes as bars; without a probability, the name alone. */
@@ -89,5 +126,5 @@
     return box;
   }
 
-  Object.assign(window.report, { picture, chances });
+  Object.assign(window.report, { picture, chances, sizeText, classLegend });
 })();
