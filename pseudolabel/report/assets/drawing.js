@@ -64,33 +64,43 @@
   function overlay(image, panel, options) {
     const [, , , width, height] = image;
     const svg = shape("svg", { viewBox: "0 0 " + width + " " + height, role: "img" });
+    const tags = [];
     // The best labels are drawn last, so that they lie on top.
     for (const label of [...panel.labels].reverse()) {
       const [name, style] = panel.codes[label[2]];
       if (!options.show || options.show(style)) {
-        drawLabel(svg, image, label, name, style, options);
+        drawLabel(svg, label, name, style, options);
+        tags.unshift({ box: label[3], text: tagText(label, name, style) });
       }
+    }
+    if (options.large) {
+      drawTags(svg, image, tags);
     }
     return svg;
   }
 
-  function drawLabel(svg, image, label, outcome, style, options) {
+  function nameOf(label) {
+    const [index, score] = label;
+    return score === null ? className(index) : className(index) + " " + score.toFixed(2);
+  }
+
+  /** Return what is written beside a label. Hidden and dropped objects lie too close together. */
+  function tagText(label, outcome, style) {
+    const texts = { kept: nameOf(label), wrong: nameOf(label) + ", " + outcome, region: outcome };
+    return texts[style] || "";
+  }
+
+  function drawLabel(svg, label, outcome, style, options) {
     const [index, score, , box, outlines] = label;
     const colour = options.colour === "score" ? scoreColour(score) : classColour(index);
-    const name = score === null ? className(index) : className(index) + " " + score.toFixed(2);
     const forms = outlines && outlines.length ? outlines.map(polygon) : [rectangle(box)];
-    // Hidden and dropped objects lie close together: their tags would cover the image.
-    const isMain = style === "kept" || style === "wrong" || style === "region";
     for (const form of forms) {
-      if (isMain) {
+      if (tagText(label, outcome, style)) {
         svg.append(shape(form.name, { ...form.place, class: "halo" }));
       }
       const fill = { fill: colour, "fill-opacity": outlines && style !== "dropped" ? 0.25 : 0 };
       svg.append(shape(form.name, { ...form.place, ...fill, stroke: colour, class: "shape " + style },
-        shape("title", {}, style === "region" ? outcome : name + ": " + outcome)));
-    }
-    if (options.large && isMain) {
-      drawTag(svg, image, box, { kept: name, wrong: name + ", " + outcome, region: outcome }[style]);
+        shape("title", {}, style === "region" ? outcome : nameOf(label) + ": " + outcome)));
     }
   }
 
@@ -103,13 +113,24 @@
     return { name: "polygon", place: { points: points.join(" ") } };
   }
 
-  function drawTag(svg, image, box, text) {
+  /** Write tags, the most important ones first; one that would cover another is left out. */
+  function drawTags(svg, image, tags) {
     // About 12 pixels on the screen, whatever the size of the image.
     const size = TAG_SIZE * Math.max(image[3], image[4]) / Math.min(window.innerWidth, TAG_WIDTH);
-    const top = box[1] > size * 1.2 ? box[1] - size * 0.25 : box[1] + size;
-    // An approximate width, so that no tag is cut off at the right edge.
-    const left = Math.max(0, Math.min(box[0], image[3] - text.length * size * 0.62));
-    svg.append(shape("text", { x: left, y: top, "font-size": size, class: "tag" }, text));
+    const places = [];
+    for (const { box, text } of tags) {
+      const y = box[1] > size * 1.2 ? box[1] - size * 0.25 : box[1] + size;
+      // An approximate width, so that no tag is cut off at the right edge.
+      const width = text.length * size * 0.62;
+      const x = Math.max(0, Math.min(box[0], image[3] - width));
+      const isFree = places.every(function (place) {
+        return Math.abs(place.y - y) >= size || x >= place.x + place.width || place.x >= x + width;
+      });
+      if (text && isFree) {
+        places.push({ x: x, y: y, width: width });
+        svg.append(shape("text", { x: x, y: y, "font-size": size, class: "tag" }, text));
+      }
+    }
   }
 
   /** Return the most probable classes as bars; without a probability, the name alone. */

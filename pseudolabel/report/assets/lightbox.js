@@ -22,7 +22,8 @@
     }
     const actual = button("1:1", "actual size, or the whole image (key 1)", toggleSize);
     button("\u2190", "previous image (left arrow)", function () { step(-1); });
-    button("\u2192", "next image (right arrow)", function () { step(1); });
+    const next = button("\u2192", "next image (right arrow)", function () { step(1); });
+    next.setAttribute("autofocus", "");
     button("\u2715", "close (Escape)", function () { dialog.close(); });
 
     function toggleSize() {

@@ -229,7 +229,8 @@
   function caption(row) {
     const parts = [sortText(row)];
     if (row[REASON] >= 0) {
-      parts.push("dropped: " + round().reasons[row[REASON]]);
+      // First, because a long text is cut off.
+      parts.unshift("dropped: " + round().reasons[row[REASON]]);
     } else if (site.kind !== "classes") {
       parts.push(row[COUNT] + " " + (row[COUNT] === 1 ? UNITS[0] : UNITS[1]));
     }
