@@ -49,7 +49,10 @@ def _panels(row: Mapping[str, Any], number: int, kind: Kind) -> list[dict[str, A
     if kind == "classes":
         return [panel(before, bars=row["before"]), panel(now, bars=row["labels"])]
     if kind == "objects":
-        return [panel(before, row["before"], _CODES), panel(now, row["labels"], _CODES)]
+        return [
+            panel(title if labels else f"{title}: no labels", labels, _CODES)
+            for title, labels in ((before, row["before"]), (now, row["labels"]))
+        ]
     return [
         panel(title, label_map=f"rounds/{index}/{picture_path(row['image'][0])}")
         for title, index in ((before, number - 1), (now, number))

@@ -178,7 +178,9 @@ def _threshold_charts(overview: Overview) -> list[str]:
             chosen = [(row["threshold"], row[metric]) for row in rows if row["chosen"]]
             lines.append(Line(name, class_colour(index), points, marked=chosen))
         title = {"f1": "F1", "precision": "Precision"}[metric]
-        charts.append(chart(f"{title} on tuning by threshold", "threshold", title, lines))
+        charts.append(
+            chart(f"{title} on tuning by threshold", "threshold", title, lines, (0.0, 1.0))
+        )
     ideal = Line("as often right as the score says", class_colour(7), [(0, 0), (1, 1)], dashed=True)
     lines = [ideal]
     for colour, name in ((0, "as given"), (5, "scaled")):

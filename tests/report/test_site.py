@@ -154,6 +154,20 @@ def test_the_images_whose_silver_changed_most_come_first():
     assert len(counts) == min(10, len(changed))
 
 
+def tables_of(page):
+    """The texts of a page about the data, up to the first sheet of images."""
+    body = page.read_text(encoding="utf-8").split("</h1>")[1].split("<h2>gold</h2>")[0]
+    return re.findall(r">\s*([^<>]*[^<>\s])\s*<", body)
+
+
+@uses_project
+def test_the_page_of_prepare_and_the_data_page_say_the_same():
+    texts = tables_of(REPORT / "data.html")
+    assert "Distributions" in texts
+    assert len(texts) > 40
+    assert texts == tables_of(PREPARED / "report.html")
+
+
 def test_the_same_inputs_give_the_same_bytes(project):
     before = hash_folder(REPORT)
     shutil.rmtree(REPORT)

@@ -124,7 +124,7 @@
       const width = text.length * size * 0.62;
       const x = Math.max(0, Math.min(box[0], image[3] - width));
       const isFree = places.every(function (place) {
-        return Math.abs(place.y - y) >= size || x >= place.x + place.width || place.x >= x + width;
+        return Math.abs(place.y - y) >= 1.2 * size || x >= place.x + place.width || place.x >= x + width;
       });
       if (text && isFree) {
         places.push({ x: x, y: y, width: width });
