@@ -27,33 +27,32 @@ def changes_gallery(facts: Mapping[str, Any], kind: Kind) -> Gallery:
         f"The images whose silver changed most from round {number - 1} to round {number}.",
     )
     for row in facts.get("changed", []):
-        caption = _caption(row, kind)
+        texts = _amounts(row, kind)
         if row["reason"] >= 0:
-            caption += f"; dropped: {facts['reasons'][row['reason']]}"
+            texts.append(f"dropped: {facts['reasons'][row['reason']]}")
         panels = _panels(row, number, kind)
-        gallery.add_item(row["image"], caption, panels)
+        gallery.add_item(row["image"], "; ".join(texts), panels)
     return gallery
 
 
-def _caption(row: Mapping[str, Any], kind: Kind) -> str:
-    """Return how much of an image's silver changed."""
+def _amounts(row: Mapping[str, Any], kind: Kind) -> list[str]:
+    """Return how much of an image's silver changed; an image with one class has no amount."""
     if kind == "pixels":
         *_, width, height = row["image"]
-        return f"{row['changed'] / (width * height):.0%} of the pixels changed"
-    return f"{counted(row['changed'], 'label')} changed"
+        return [f"{row['changed'] / (width * height):.0%} of the pixels changed"]
+    return [f"{counted(row['changed'], 'label')} changed"] if kind == "objects" else []
 
 
 def _panels(row: Mapping[str, Any], number: int, kind: Kind) -> list[dict[str, Any]]:
     """Return the picture of the round before and that of this round."""
     before, now = f"round {number - 1}", f"round {number}"
-    if kind == "classes":
-        return [panel(before, bars=row["before"]), panel(now, bars=row["labels"])]
-    if kind == "objects":
+    if kind == "pixels":
         return [
-            panel(title if labels else f"{title}: no labels", labels, _CODES)
-            for title, labels in ((before, row["before"]), (now, row["labels"]))
+            panel(title, label_map=f"rounds/{index}/{picture_path(row['image'][0])}")
+            for title, index in ((before, number - 1), (now, number))
         ]
-    return [
-        panel(title, label_map=f"rounds/{index}/{picture_path(row['image'][0])}")
-        for title, index in ((before, number - 1), (now, number))
-    ]
+    panels = []
+    for title, labels in ((before, row["before"]), (now, row["labels"])):
+        drawn = {"bars": labels} if kind == "classes" else {"labels": labels, "codes": _CODES}
+        panels.append(panel(title if labels else f"{title}: no labels", **drawn))
+    return panels

@@ -43,8 +43,9 @@ def confusion_table(
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     wrong = counts.sum(axis=1) - np.diagonal(counts)[: len(rows)]
     shown = np.sort(np.argsort(-wrong, kind="stable")[:_MOST_ROWS])
-    # Columns after those of the rows are not classes, such as "not found": they always stay.
-    kept = [*shown.tolist(), *range(len(rows), len(columns))]
+    # Columns after those of the rows are not classes, such as "not found".
+    others = [index for index in range(len(rows), len(columns)) if counts[:, index].any()]
+    kept = [*shown.tolist(), *others]
     head = "".join(f'<th scope="col">{escape(columns[index])}</th>' for index in kept)
     lines = [f'<tr><th scope="col">gold \\ predicted</th>{head}</tr>']
     for row in shown.tolist():
@@ -52,7 +53,7 @@ def confusion_table(
         for index in kept:
             share = float(shares[row, index])
             text, explanation = cell(int(counts[row, index]), share)
-            shade = f"shade{round(share * (_SHADES - 1))}"
+            shade = f"shade{round(share * (_SHADES - 1))}" if share else "zero"
             cells.append(f'<td class="number {shade}" title="{explanation}">{text}</td>')
         lines.append(f'<tr><th scope="row">{escape(rows[row])}</th>{"".join(cells)}</tr>')
     left_out = len(rows) - len(shown)

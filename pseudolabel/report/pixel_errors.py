@@ -42,8 +42,9 @@ def describe_pixel_errors(scored: Scored) -> ErrorReport:
         bars(["class", "IoU", "found"], zip(names, values, strict=True), colours),
         heading("Confusions"),
         paragraph(
-            "The pixels of each class in gold by the class that was predicted. Point at a share "
-            "for the number of pixels."
+            "The pixels of each class in gold by the class that was predicted. "
+            f"{1 - right.sum() / max(1, pixels.sum()):.1%} of all pixels are wrong. Point at a "
+            "share for the number of pixels."
         ),
         *confusion_table(pixels, names, [*names, "no prediction"], as_shares),
     ]

@@ -149,9 +149,22 @@ def test_the_images_whose_silver_changed_most_come_first():
     assert all(len(item["panels"]) == 2 for item in changes)
     changed = {row[NAME] for row in rows if row[CHANGE] > 0}
     assert {item["image"][1] for item in changes} <= changed
-    counts = [int(item["caption"].split()[0].rstrip("%")) for item in changes]
+    captions = [item["caption"] for item in changes]
+    counts = [int(text.split()[0].rstrip("%")) for text in captions if "changed" in text]
     assert counts == sorted(counts, reverse=True)
-    assert len(counts) == min(10, len(changed))
+    assert len(captions) == min(10, len(changed))
+
+
+@uses_project
+def test_what_changed_says_when_an_image_had_no_labels():
+    _, changes = read_data(REPORT / "data/changes.js")
+    titles = [panel["title"] for item in changes for panel in item["panels"]]
+    drawn = [
+        bool(panel.keys() & {"labels", "bars", "map"})
+        for item in changes
+        for panel in item["panels"]
+    ]
+    assert [not title.endswith(": no labels") for title in titles] == drawn
 
 
 def tables_of(page):

@@ -121,7 +121,7 @@
     for (const { box, text } of tags) {
       const y = box[1] > size * 1.2 ? box[1] - size * 0.25 : box[1] + size;
       // An approximate width, so that no tag is cut off at the right edge.
-      const width = text.length * size * 0.62;
+      const width = text.length * size * 0.66;
       const x = Math.max(0, Math.min(box[0], image[3] - width));
       const isFree = places.every(function (place) {
         return Math.abs(place.y - y) >= 1.2 * size || x >= place.x + place.width || place.x >= x + width;
@@ -137,12 +137,14 @@
   function chances(bars) {
     const box = element("div", { class: "chances" });
     for (const [index, chance] of bars) {
-      const bar = shape("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none" });
-      if (chance !== null) {
+      box.append(element("span", { title: className(index) }, className(index)));
+      if (chance === null) {
+        box.append(element("span", {}), element("span", {}));
+      } else {
+        const bar = shape("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none" });
         bar.append(shape("rect", { width: 100 * chance, height: 10, fill: classColour(index) }));
+        box.append(bar, element("span", {}, chance.toFixed(2)));
       }
-      box.append(element("span", { title: className(index) }, className(index)), bar,
-        element("span", {}, chance === null ? "" : chance.toFixed(2)));
     }
     return box;
   }
