@@ -127,8 +127,9 @@ def make_project(folder: Path, pool: int) -> None:
         rows = Annotations.empty() if split == "pool" or not count else random_rows(images, first)
         rows = replace(rows, ids=np.arange(1, len(rows) + 1), rounds=np.zeros(len(rows), np.int16))
         SplitFolder(PREPARED / split).write(Dataset(images, rows, CLASSES))
-    facts = {"images": splits, "annotations": {}, "largest_deviation": None, "removed": []}
+    facts = {"images": splits, "annotations": dict.fromkeys(splits, 0), "removed": []}
     facts |= {"transductive": False, "classes_without_gold": [], "unreadable": []}
+    facts |= {"largest_deviation": None, "distributions": []}
     write_json(PREPARED / "report.json", facts)
     write_rounds(SplitFolder(PREPARED / "val").read(), pool)
     images = SplitFolder(PREPARED / "pool").read().images

@@ -1,4 +1,4 @@
-"""The report: the pages, their data, and the thumbnails of the images."""
+"""The report: the pages, their data, and the copies of the images."""
 
 from __future__ import annotations
 
