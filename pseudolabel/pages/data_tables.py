@@ -59,9 +59,9 @@ def _findings(report: Mapping[str, Any]) -> list[str]:
     largest = report["largest_deviation"]
     if largest is not None:
         texts.append(
-            f"The split that differs most from all labelled images together is "
-            f"{largest['split']}: {largest['trait']}, {largest['bin']}, has a share that is "
-            f"{100 * largest['difference']:.1f} percentage points larger or smaller."
+            f'In {largest["split"]}, the share of "{largest["trait"]}: {largest["bin"]}" differs '
+            "most from that in all labelled images together: by "
+            f"{100 * largest['difference']:.1f} percentage points."
         )
     if report["transductive"]:
         texts.append("The pool contains the test images (prepare.transductive).")

@@ -103,8 +103,9 @@ def write_copies(
             link_or_copy(kept, path)
 
         for batch in _batches(copies):
-            # Twice the same image in two threads would be written twice at once.
-            list(executor.map(write_one, dict.fromkeys(batch)))
+            # Two threads must not write the same copy; equal images have one, whatever their names.
+            unique = {(copy[0], copy[1].digest): copy for copy in batch}
+            list(executor.map(write_one, unique.values()))
 
 
 def thumbnails_of(images: Images, label: str) -> Iterator[tuple[CopySize, Picture]]:

@@ -25,6 +25,16 @@ def test_their_number_is_bounded_and_the_first_ones_are_chosen():
     assert choose_large(pictures) == pictures[:MOST_LARGE]
 
 
+def test_equal_images_with_several_names_are_written_once(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(image_copies, "_copy", lambda path, *_: written.append(path) or b"jpeg")
+    copies = [(THUMBNAIL, Picture(f"{number}.png", "d1", 10)) for number in range(50)]
+    copies += [(LARGE, Picture("0.png", "d1", 10))]
+    image_copies.write_copies(copies, tmp_path, tmp_path / "report", tmp_path / "scratch")
+    assert len(written) == 2
+    assert THUMBNAIL.path(tmp_path / "report", "d1").read_bytes() == b"jpeg"
+
+
 @pytest.fixture
 def large_images(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
