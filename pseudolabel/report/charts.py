@@ -10,7 +10,7 @@ from html import escape
 from pseudolabel.report.html_parts import legend
 
 _WIDTH, _HEIGHT = 420, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 44
 _MOST_MARKS = 12
 """Points of the longest line up to which each point has a mark."""
 
@@ -92,7 +92,7 @@ class _Scale:
                 f'<text x="{_LEFT - 5}" y="{y + 3.5}" text-anchor="end">{_label(tick)}</text>'
             )
         for tick in self.x_ticks:
-            x, y = self.x(tick), _HEIGHT - _BOTTOM + 14
+            x, y = self.x(tick), _HEIGHT - _BOTTOM + 18
             parts.append(f'<text x="{x}" y="{y}" text-anchor="middle">{_label(tick)}</text>')
         middle = (_LEFT + _WIDTH - _RIGHT) / 2
         parts.append(
@@ -100,7 +100,7 @@ class _Scale:
         )
         turned = (_HEIGHT - _BOTTOM + _TOP) / 2
         parts.append(
-            f'<text transform="translate(12 {turned}) rotate(-90)" text-anchor="middle">'
+            f'<text transform="translate(13 {turned}) rotate(-90)" text-anchor="middle">'
             f"{escape(y_name)}</text>"
         )
         return "".join(parts)
