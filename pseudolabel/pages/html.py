@@ -74,7 +74,8 @@ def bars(head: Sequence[str], rows: Iterable[tuple[str, Sequence[float]]]) -> st
     lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
     for label, shares in rows:
         cells = "".join(
-            f'<td class="short"><span class="bar" style="width:{100 * share:.0f}px"></span>{share:.1%}</td>'
+            f'<td class="short"><span class="bar" style="width:{100 * share:.0f}px"></span>'
+            f"{share:.1%}</td>"
             for share in shares
         )
         lines.append(f"<tr><td>{escape(label)}</td>{cells}</tr>")
