@@ -114,7 +114,11 @@ def _curves(judged: Judged, truth: Dataset) -> list[str]:
         points = np.column_stack([recall[places], precision[places]]).round(4).tolist()
         lines.append(Line(name, class_colour(index), [(x, y) for x, y in points]))
     drawn = chart(
-        "Precision and recall of each class at an IoU of 0.5", "recall", "precision", lines
+        "Precision and recall of each class at an IoU of 0.5",
+        "recall",
+        "precision",
+        lines,
+        (0.0, 1.0),
     )
     return [heading("Precision and recall"), f'<div class="charts">{drawn}</div>'] if drawn else []
 

@@ -118,7 +118,7 @@ def _class_charts(overview: Overview) -> list[str]:
     charts = []
     for split in REPORTED_SPLITS:
         by_class = overview.history[-1].get(split, {}).get("by_class", {})
-        if not by_class:
+        if not by_class or len(overview.classes) == 1:
             continue
         metric = next(iter(by_class))
         lines = []
@@ -148,7 +148,7 @@ def _loss_lines(facts: Sequence[Mapping[str, Any]]) -> list[Line]:
 def _silver_shares(overview: Overview) -> list[str]:
     """Return the share of each class in gold and in the silver of each round."""
     rounds = [row for row in overview.facts if "silver" in row]
-    if not rounds:
+    if not rounds or len(overview.classes) == 1:
         return []
     total = sum(overview.gold_amounts) or 1
     rows = []

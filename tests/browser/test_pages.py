@@ -1,5 +1,6 @@
 """The pages in a real browser: filters, sorting, keys, links, names of HTML, many images."""
 
+import re
 import shutil
 
 import pytest
@@ -238,6 +239,18 @@ def test_tags_do_not_cover_each_other(browser, detection, width):
                 or top >= other_bottom
                 or (other_top >= bottom)
             )
+
+
+def test_the_name_of_the_only_class_is_not_written(browser, detection, tmp_path):
+    report = shutil.copytree(detection, tmp_path / "report")
+    name, site = read_data(report / "site.js")
+    for classes in (site["classes"], site["classes"][:1]):
+        write_data(report / "site.js", name, site | {"classes": classes})
+        browser.open(report, "silver.html")
+        browser.wait(SETTLED)
+        browser.wait("return document.querySelector('.tile')").click()
+        texts = [tag[0] for tag in browser.wait(TAGS)]
+        assert all(re.fullmatch(r"0\.\d\d|1\.00", text) for text in texts) == (len(classes) == 1)
 
 
 def test_wrong_regions_say_which_class_was_taken_for_which(browser, semantic):

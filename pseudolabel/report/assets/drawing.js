@@ -3,6 +3,7 @@
 (function () {
   const { site, element, shape, classColour, scoreColour, className, swatch } = window.report;
   const MOST_IN_LEGEND = 40;
+  const MANY = 40;
   const TAG_SIZE = 12;
   const TAG_WIDTH = 640;
   const withLarge = new Set(site.with_large);
@@ -63,7 +64,8 @@
 
   function overlay(image, panel, options) {
     const [, , , width, height] = image;
-    const svg = shape("svg", { viewBox: "0 0 " + width + " " + height, role: "img" });
+    const svg = shape("svg", { viewBox: "0 0 " + width + " " + height, role: "img",
+      class: panel.labels.length > MANY ? "dense" : "" });
     const tags = [];
     // The best labels are drawn last, so that they lie on top.
     for (const label of [...panel.labels].reverse()) {
@@ -84,10 +86,22 @@
     return score === null ? className(index) : className(index) + " " + score.toFixed(2);
   }
 
+  function isMain(style) {
+    return style === "kept" || style === "wrong" || style === "region";
+  }
+
   /** Return what is written beside a label. Hidden and dropped objects lie too close together. */
   function tagText(label, outcome, style) {
-    const texts = { kept: nameOf(label), wrong: nameOf(label) + ", " + outcome, region: outcome };
-    return texts[style] || "";
+    const [index, score] = label;
+    const parts = [];
+    if (style === "kept" || style === "wrong") {
+      // The name of the only class would be noise.
+      parts.push(site.classes.length > 1 ? className(index) : "", score === null ? "" : score.toFixed(2));
+    }
+    if (style === "wrong" || style === "region") {
+      parts.push(outcome);
+    }
+    return parts.filter(Boolean).join(" ");
   }
 
   function drawLabel(svg, label, outcome, style, options) {
@@ -95,7 +109,7 @@
     const colour = options.colour === "score" ? scoreColour(score) : classColour(index);
     const forms = outlines && outlines.length ? outlines.map(polygon) : [rectangle(box)];
     for (const form of forms) {
-      if (tagText(label, outcome, style)) {
+      if (isMain(style)) {
         svg.append(shape(form.name, { ...form.place, class: "halo" }));
       }
       const fill = { fill: colour, "fill-opacity": outlines && style !== "dropped" ? 0.25 : 0 };
