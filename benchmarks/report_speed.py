@@ -30,7 +30,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.preset_params import preset_params
-from pseudolabel.core.datasets import TUNING
+from pseudolabel.core.datasets import PARTIAL, TUNING
 from pseudolabel.core.files import hash_bytes, write_csv, write_json
 from pseudolabel.core.project import PREPARED, RoundFolder
 from pseudolabel.core.records import Annotations, Category, Dataset, Images
@@ -120,6 +120,7 @@ def make_project(folder: Path, pool: int) -> None:
     )
     os.chdir(folder)
     splits = {"gold": 20, "val": 40, TUNING: 0, "pool": pool}
+    SplitFolder(PREPARED / PARTIAL).write(Dataset(Images.empty(), Annotations.empty(), CLASSES))
     first = 1
     for split, count in splits.items():
         images = write_images(Path("raw/images"), first, count, SIZES.get(pool, SMALL))
