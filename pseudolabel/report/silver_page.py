@@ -18,9 +18,10 @@ _SORTS = {
 _OUTCOMES = ("kept", "hidden", "dropped")
 _EXPLANATIONS: dict[Kind, str] = {
     "objects": "Solid lines are kept, dashed ones are hidden from training, dotted ones are "
-    "dropped: point at one for its reason.",
+    "dropped: point at one for its reason, a parameter of filter.",
     "pixels": "Ignored pixels are hatched in the colour of the class that was predicted.",
-    "classes": "The three most probable classes of each image.",
+    "classes": "The three most probable classes of each image. An image is dropped for no_label if "
+    "the score of its first class is below the threshold.",
 }
 
 
