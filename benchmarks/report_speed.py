@@ -30,7 +30,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
 from benchmarks.preset_params import preset_params
-from pseudolabel.core.datasets import TUNING
+from pseudolabel.core.datasets import PARTIAL, TUNING
 from pseudolabel.core.files import hash_bytes, write_csv, write_json
 from pseudolabel.core.project import PREPARED, RoundFolder
 from pseudolabel.core.records import Annotations, Category, Dataset, Images
@@ -120,6 +120,7 @@ def make_project(folder: Path, pool: int) -> None:
     )
     os.chdir(folder)
     splits = {"gold": 20, "val": 40, TUNING: 0, "pool": pool}
+    SplitFolder(PREPARED / PARTIAL).write(Dataset(Images.empty(), Annotations.empty(), CLASSES))
     first = 1
     for split, count in splits.items():
         images = write_images(Path("raw/images"), first, count, SIZES.get(pool, SMALL))
@@ -127,8 +128,9 @@ def make_project(folder: Path, pool: int) -> None:
         rows = Annotations.empty() if split == "pool" or not count else random_rows(images, first)
         rows = replace(rows, ids=np.arange(1, len(rows) + 1), rounds=np.zeros(len(rows), np.int16))
         SplitFolder(PREPARED / split).write(Dataset(images, rows, CLASSES))
-    facts = {"images": splits, "annotations": {}, "largest_deviation": None, "removed": []}
+    facts = {"images": splits, "annotations": dict.fromkeys(splits, 0), "removed": []}
     facts |= {"transductive": False, "classes_without_gold": [], "unreadable": []}
+    facts |= {"largest_deviation": None, "distributions": []}
     write_json(PREPARED / "report.json", facts)
     write_rounds(SplitFolder(PREPARED / "val").read(), pool)
     images = SplitFolder(PREPARED / "pool").read().images

@@ -19,7 +19,7 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; padding: 1em; max-
 table { border-collapse: collapse; margin: 0.5em 0 1.5em; display: block; overflow-x: auto }
 td, th { padding: 0.2em 0.8em 0.2em 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line) }
-.number { text-align: right }
+.short { white-space: nowrap }
 .bar { background: var(--bar); height: 0.8em; display: inline-block; margin-right: 0.4em }
 figure { display: inline-block; margin: 0 0.6em 0.8em 0; vertical-align: top }
 figure img { max-width: 100% }
@@ -74,7 +74,8 @@ def bars(head: Sequence[str], rows: Iterable[tuple[str, Sequence[float]]]) -> st
     lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
     for label, shares in rows:
         cells = "".join(
-            f'<td><span class="bar" style="width:{100 * share:.0f}px"></span>{share:.1%}</td>'
+            f'<td class="short"><span class="bar" style="width:{100 * share:.0f}px"></span>'
+            f"{share:.1%}</td>"
             for share in shares
         )
         lines.append(f"<tr><td>{escape(label)}</td>{cells}</tr>")

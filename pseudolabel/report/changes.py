@@ -11,7 +11,6 @@ from pseudolabel.report.gallery import Code, Gallery, panel
 from pseudolabel.report.pixels import picture_path
 
 _CODES: list[Code] = [("kept", "kept"), ("hidden", "hidden")]
-_UNITS: dict[Kind, str] = {"objects": "label", "pixels": "pixel", "classes": "label"}
 
 
 def changes_gallery(facts: Mapping[str, Any], kind: Kind) -> Gallery:
@@ -28,23 +27,32 @@ def changes_gallery(facts: Mapping[str, Any], kind: Kind) -> Gallery:
         f"The images whose silver changed most from round {number - 1} to round {number}.",
     )
     for row in facts.get("changed", []):
-        caption = f"{counted(row['changed'], _UNITS[kind])} changed"
+        texts = _amounts(row, kind)
         if row["reason"] >= 0:
-            caption += f"; dropped: {facts['reasons'][row['reason']]}"
+            texts.append(f"dropped: {facts['reasons'][row['reason']]}")
         panels = _panels(row, number, kind)
-        gallery.items.append({"image": row["image"], "caption": caption, "panels": panels})
-        gallery.pictures.append((row["image"][1], row["image"][2]))
+        gallery.add_item(row["image"], "; ".join(texts), panels)
     return gallery
+
+
+def _amounts(row: Mapping[str, Any], kind: Kind) -> list[str]:
+    """Return how much of an image's silver changed; an image with one class has no amount."""
+    if kind == "pixels":
+        *_, width, height = row["image"]
+        return [f"{row['changed'] / (width * height):.0%} of the pixels changed"]
+    return [f"{counted(row['changed'], 'label')} changed"] if kind == "objects" else []
 
 
 def _panels(row: Mapping[str, Any], number: int, kind: Kind) -> list[dict[str, Any]]:
     """Return the picture of the round before and that of this round."""
     before, now = f"round {number - 1}", f"round {number}"
-    if kind == "classes":
-        return [panel(before, bars=row["before"]), panel(now, bars=row["labels"])]
-    if kind == "objects":
-        return [panel(before, row["before"], _CODES), panel(now, row["labels"], _CODES)]
-    return [
-        panel(title, label_map=f"rounds/{index}/{picture_path(row['image'][0])}")
-        for title, index in ((before, number - 1), (now, number))
-    ]
+    if kind == "pixels":
+        return [
+            panel(title, label_map=f"rounds/{index}/{picture_path(row['image'][0])}")
+            for title, index in ((before, number - 1), (now, number))
+        ]
+    panels = []
+    for title, labels in ((before, row["before"]), (now, row["labels"])):
+        drawn = {"bars": labels} if kind == "classes" else {"labels": labels, "codes": _CODES}
+        panels.append(panel(title if labels else f"{title}: no labels", **drawn))
+    return panels

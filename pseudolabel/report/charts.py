@@ -10,9 +10,9 @@ from html import escape
 from pseudolabel.report.html_parts import legend
 
 _WIDTH, _HEIGHT = 420, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 44
 _MOST_MARKS = 12
-"""Points of a line up to which each one has a mark."""
+"""Points of the longest line up to which each point has a mark."""
 
 Point = tuple[float, float]
 
@@ -38,17 +38,28 @@ class Line:
     marked: Sequence[Point] = ()
 
 
-def chart(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> str:
-    """Return a chart with its title and its legend; empty if no line has a point."""
+def chart(
+    title: str, x_name: str, y_name: str, lines: Sequence[Line], x_ends: Sequence[float] = ()
+) -> str:
+    """Return a chart with its title and its legend; empty if no line has a point.
+
+    Args:
+        title: its title.
+        x_name: the name of its x axis.
+        y_name: the name of its y axis.
+        lines: its lines.
+        x_ends: values that the x axis has to have, whatever the points are.
+    """
     lines = [line for line in lines if line.points]
     if not lines:
         return ""
-    xs = [x for line in lines for x, _ in line.points]
+    xs = [*x_ends, *(x for line in lines for x, _ in line.points)]
     ys = [y for line in lines for _, y in line.points]
     ys += [end for line in lines for _, *ends in line.ranges for end in ends]
     are_whole = all(x == int(x) for x in xs)
     scale = _Scale(_ticks(min(xs), max(xs), are_whole), _ticks(min(*ys, 0.0), max(ys)))
-    drawn = [scale.axes(x_name, y_name), *(_draw(line, scale) for line in lines)]
+    has_marks = max(len(line.points) for line in lines) <= _MOST_MARKS
+    drawn = [scale.axes(x_name, y_name), *(_draw(line, scale, has_marks) for line in lines)]
     return (
         f'<figure class="chart"><figcaption>{escape(title)}</figcaption>'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
@@ -81,7 +92,7 @@ class _Scale:
                 f'<text x="{_LEFT - 5}" y="{y + 3.5}" text-anchor="end">{_label(tick)}</text>'
             )
         for tick in self.x_ticks:
-            x, y = self.x(tick), _HEIGHT - _BOTTOM + 14
+            x, y = self.x(tick), _HEIGHT - _BOTTOM + 18
             parts.append(f'<text x="{x}" y="{y}" text-anchor="middle">{_label(tick)}</text>')
         middle = (_LEFT + _WIDTH - _RIGHT) / 2
         parts.append(
@@ -89,14 +100,17 @@ class _Scale:
         )
         turned = (_HEIGHT - _BOTTOM + _TOP) / 2
         parts.append(
-            f'<text transform="translate(12 {turned}) rotate(-90)" text-anchor="middle">'
+            f'<text transform="translate(13 {turned}) rotate(-90)" text-anchor="middle">'
             f"{escape(y_name)}</text>"
         )
         return "".join(parts)
 
 
-def _draw(line: Line, scale: _Scale) -> str:
-    """Return a line with its marks and intervals; each mark says its values."""
+def _draw(line: Line, scale: _Scale, has_marks: bool) -> str:
+    """Return a line with its intervals and marks, at all points or the chosen ones.
+
+    Each mark says its values.
+    """
     points = [(scale.x(x), scale.y(y)) for x, y in line.points]
     dash = ' stroke-dasharray="5 4"' if line.dashed else ""
     path = "L".join(f"{x} {y}" for x, y in points)
@@ -106,7 +120,7 @@ def _draw(line: Line, scale: _Scale) -> str:
         parts.append(
             f'<path class="line" d="M{place} {ends[0]}V{ends[1]}" stroke="{escape(line.colour)}"/>'
         )
-    marks = [(point, 3) for point in line.points if len(line.points) <= _MOST_MARKS]
+    marks = [(point, 3) for point in line.points if has_marks]
     for (x, y), radius in [*marks, *((point, 5) for point in line.marked)]:
         at = f'cx="{scale.x(x)}" cy="{scale.y(y)}" r="{radius}" fill="{escape(line.colour)}"'
         text = f"{escape(line.name)}: {_label(x)}, {y:.4g}"

@@ -25,7 +25,9 @@ def describe_class_errors(scored: Scored) -> ErrorReport:
     width = len(names) + 1
     cells = np.bincount(true * width + guesses, minlength=len(names) * width)
     table = confusion_table(cells.reshape(-1, width), names, [*names, "no prediction"])
-    parts = [heading("Confusions"), paragraph("Images of gold by the class predicted."), *table]
+    wrong = np.flatnonzero(guesses != true)
+    text = f"{len(wrong):,} of {len(true):,} images have another class than in gold."
+    parts = [heading("Confusions"), paragraph(f"Images of gold by the class predicted. {text}")]
     gallery = Gallery(
         f"worst-{scored.split}",
         "Most confident mistakes",
@@ -34,10 +36,9 @@ def describe_class_errors(scored: Scored) -> ErrorReport:
         (AUDIT_PAGE, "The audit of gold, if it has been made"),
     )
     scores = found.values.max(axis=1)
-    wrong = np.flatnonzero(guesses != true)
     places = positions(found.image_ids, truth.images.ids)
     for row in wrong[np.argsort(-scores[wrong], kind="stable")][:MOST_SHOWN].tolist():
         caption = f"gold: {names[true[row]]}"
         panels = [panel("prediction", bars=top_classes(found.values[row]))]
         gallery.add(truth.images, int(places[row]), caption, panels)
-    return ErrorReport(parts, [gallery])
+    return ErrorReport([*parts, *table], [gallery])

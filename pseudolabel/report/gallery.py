@@ -10,7 +10,7 @@ from typing import Any
 from pseudolabel.core.records import Images
 from pseudolabel.report.data_file import write_data
 from pseudolabel.report.html_parts import heading, link, paragraph, placeholder
-from pseudolabel.report.thumbnails import Picture
+from pseudolabel.report.image_copies import Picture
 
 DATA = "data"
 """The folder of a report with the data of its pages."""
@@ -30,7 +30,7 @@ class Gallery:
         text: what it shows.
         link: a page to go on with, and the text of the link.
         items: the images as the page draws them.
-        pictures: the images whose thumbnails it needs.
+        pictures: the images whose copies it needs.
     """
 
     name: str
@@ -49,8 +49,12 @@ class Gallery:
             caption: the text below it.
             panels: what is drawn over it, one picture each, as `panel` returns them.
         """
-        self.items.append({"image": image_facts(images, row), "caption": caption, "panels": panels})
-        self.pictures.append((str(images.file_names[row]), str(images.hashes[row])))
+        self.add_item(image_facts(images, row), caption, panels)
+
+    def add_item(self, image: list[Any], caption: str, panels: Sequence[dict[str, Any]]) -> None:
+        """Add an image, described by its facts, with its panels."""
+        self.items.append({"image": image, "caption": caption, "panels": panels})
+        self.pictures.append(picture_of(image))
 
     @property
     def parts(self) -> list[str]:
@@ -85,6 +89,12 @@ def panel(
     """
     values = {"labels": labels, "codes": codes, "map": label_map, "bars": bars}
     return {"title": title} | {name: value for name, value in values.items() if len(value)}
+
+
+def picture_of(image: Sequence[Any]) -> Picture:
+    """Return the file of an image, described by its facts."""
+    _, name, digest, width, height = image
+    return Picture(name, digest, max(width, height))
 
 
 def image_facts(images: Images, row: int) -> list[Any]:

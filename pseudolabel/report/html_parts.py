@@ -70,9 +70,17 @@ def link(path: str, text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of plain texts; cells that are numbers are aligned to the right."""
-    lines = ["<tr>" + "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows]
+    """Return a table of plain texts; columns of numbers are aligned to the right."""
+    rows = list(rows)
+    kinds = [
+        "number" if _is_numeric([row[place] for row in rows]) else "" for place in range(len(head))
+    ]
+    marks = [f' class="{kind}"' if kind else "" for kind in kinds]
+    cells = [
+        f'<th scope="col"{mark}>{escape(cell)}</th>' for cell, mark in zip(head, marks, strict=True)
+    ]
+    lines = ["<tr>" + "".join(cells) + "</tr>"]
+    lines += ["<tr>" + "".join(map(_cell, row, kinds)) + "</tr>" for row in rows]
     return wide("<table>" + "\n".join(lines) + "</table>")
 
 
@@ -135,10 +143,17 @@ def _bar(share: float, colour: str) -> str:
     )
 
 
-def _cell(text: str) -> str:
-    is_number = text.replace(",", "").lstrip("+-").rstrip("%").replace(".", "", 1).isdigit()
-    if is_number:
-        return f'<td class="number">{escape(text)}</td>'
+def _is_numeric(cells: Sequence[str]) -> bool:
+    """Return whether a column has numbers alone, apart from empty cells."""
+    texts = [text for text in cells if text not in ("", "-")]
+    return bool(texts) and all(
+        text.replace(",", "").lstrip("+-").rstrip("%").replace(".", "", 1).isdigit()
+        for text in texts
+    )
+
+
+def _cell(text: str, kind: str) -> str:
     # Short texts such as intervals and class names stay on one line.
-    kind = ' class="short"' if len(text) <= _SHORT else ""
-    return f"<td{kind}>{escape(text)}</td>"
+    kind = kind or ("short" if len(text) <= _SHORT else "")
+    mark = f' class="{kind}"' if kind else ""
+    return f"<td{mark}>{escape(text)}</td>"

@@ -12,26 +12,28 @@ from PIL import Image
 
 from pseudolabel.formats.label_maps import UNLABELLED, LabelMap
 from pseudolabel.pages.palette import class_rgb
+from pseudolabel.report.image_copies import CopySize
 
-_SIDE = 400
-"""Pixels of the longer side of a picture, at most; the same as of thumbnails."""
 _HATCH_PERIOD, _HATCH_WIDTH = 8, 2
 """Pixels between the stripes of ignored pixels, and of a stripe."""
 
 
-def map_picture(labels: LabelMap, ignored: NDArray[np.bool_] | None = None) -> bytes:
+def map_picture(
+    labels: LabelMap, size: CopySize, ignored: NDArray[np.bool_] | None = None
+) -> bytes:
     """Return an (h, w) label map as PNG: pixels without a label are transparent.
 
     Args:
         labels: (h, w) map.
+        size: of the copy of the image that the picture lies over.
         ignored: (h, w) pixels that are hatched in the colour of their class; None for none.
     """
     height, width = labels.shape
-    factor = min(1.0, _SIDE / max(height, width))
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    small = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    factor = min(1.0, size.side / max(height, width))
+    shape = max(1, round(width * factor)), max(1, round(height * factor))
+    small = cv2.resize(labels, shape, interpolation=cv2.INTER_NEAREST)
     if ignored is not None:
-        hatched = cv2.resize(ignored.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        hatched = cv2.resize(ignored.astype(np.uint8), shape, interpolation=cv2.INTER_NEAREST) > 0
         rows, columns = np.indices(small.shape)
         gap = (rows + columns) % _HATCH_PERIOD >= _HATCH_WIDTH
         small = np.where(hatched & gap, UNLABELLED, small).astype(np.uint8)

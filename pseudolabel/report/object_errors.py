@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pseudolabel.core.records import Annotations, Dataset
 from pseudolabel.formats.shards import read_shard
@@ -22,7 +21,8 @@ from pseudolabel.report.object_matches import (
     confusions,
     match_images,
 )
-from pseudolabel.report.objects import encode
+from pseudolabel.report.object_recall import recall_parts
+from pseudolabel.report.objects import encode, without_scores
 from pseudolabel.report.tide import KINDS, RIGHT, Judged, error_costs, mean_ap, precision_recall
 
 _EXPLANATIONS = {
@@ -35,13 +35,6 @@ _EXPLANATIONS = {
 }
 _CODES: list[Code] = [("right", "kept"), *((kind, "wrong") for kind in KINDS), ("crowd", "hidden")]
 _FOUND: list[Code] = [("found", "kept"), ("missed", "wrong")]
-_SIZES: tuple[tuple[str, float, float], ...] = (
-    ("small, below 32 x 32 pixels", 0, 32**2),
-    ("medium", 32**2, 96**2),
-    ("large, from 96 x 96 pixels", 96**2, np.inf),
-)
-_CROWDING = ((1, 1), (2, 4), (5, 9), (10, 19), (20, None))
-"""Objects per image: the least and the most of each row."""
 _CURVE_POINTS = 101
 _MOST_CLASSES = 24
 AUDIT_PAGE = "../folds/audit/suspects.html"
@@ -69,7 +62,7 @@ def describe_object_errors(scored: Scored) -> ErrorReport:
         *_costs(matched),
         *_confusions(matched),
         *_curves(judged, scored.truth),
-        *_recalls(matched),
+        *recall_parts(images, matched.threshold),
     ]
     return ErrorReport(parts, [_unlabelled(matched), _worst(matched)])
 
@@ -82,13 +75,13 @@ def _costs(matched: _Matched) -> list[str]:
     rows = []
     for index, kind in enumerate(KINDS):
         count = int(((judged.kinds == index) & given).sum())
-        count = int(judged.missed.sum()) if kind == "missed" else count
+        count = judged.count_missed(matched.threshold) if kind == "missed" else count
         rows.append([kind, _EXPLANATIONS[kind], f"{count:,}", f"{100 * costs[kind]:.2f}"])
     text = (
         f"AP at an IoU of 0.5 is {100 * mean_ap(judged):.2f}. The cost of a kind is what the AP "
         "would gain if all its errors were corrected (Bolya et al. 2020). Costs do not add up, "
         "because an error may hide behind another. Errors are counted from a score of "
-        f"{matched.threshold:.2f} on, where F1 is highest; missed objects at any score."
+        f"{matched.threshold:.2f} on, where F1 is highest; the AP counts predictions of any score."
     )
     head = ["kind", "meaning", "errors", "cost in AP"]
     return [heading("Kinds of errors"), paragraph(text), table(head, rows)]
@@ -121,44 +114,13 @@ def _curves(judged: Judged, truth: Dataset) -> list[str]:
         points = np.column_stack([recall[places], precision[places]]).round(4).tolist()
         lines.append(Line(name, class_colour(index), [(x, y) for x, y in points]))
     drawn = chart(
-        "Precision and recall of each class at an IoU of 0.5", "recall", "precision", lines
+        "Precision and recall of each class at an IoU of 0.5",
+        "recall",
+        "precision",
+        lines,
+        (0.0, 1.0),
     )
     return [heading("Precision and recall"), f'<div class="charts">{drawn}</div>'] if drawn else []
-
-
-def _recalls(matched: _Matched) -> list[str]:
-    """Return the share of gold that is found, by its size and by the objects of its image."""
-    found = _found_at(matched)
-    areas = np.concatenate([np.empty(0), *(match.gold.areas for match in matched.images)])
-    counts = [np.full(len(match.gold), len(match.gold)) for match in matched.images]
-    crowding = np.concatenate([np.empty(0), *counts])
-    rows = [
-        _recall_row("size", name, found, (areas >= low) & (areas < high))
-        for name, low, high in _SIZES
-    ]
-    for least, most in _CROWDING:
-        name = f"{least} or more" if most is None else f"{least} to {most}"
-        name = "1" if least == most else name
-        inside = (crowding >= least) & (crowding <= (most or np.inf))
-        rows.append(_recall_row("objects in the image", name, found, inside))
-    rows = [row for row in rows if row[2] != "0"]
-    head = ["by", "range", "objects", "found"]
-    return [heading("Found by size and crowding"), table(head, rows)] if rows else []
-
-
-def _recall_row(
-    trait: str, name: str, found: NDArray[np.bool_], inside: NDArray[np.bool_]
-) -> list[str]:
-    share = found[inside].mean() if inside.any() else 0.0
-    return [trait, name, f"{int(inside.sum()):,}", f"{share:.1%}"]
-
-
-def _found_at(matched: _Matched) -> NDArray[np.bool_]:
-    """Return the (g,) gold objects that are found from the threshold on."""
-    judged = matched.judged
-    found = np.zeros(len(judged.gold_classes), bool)
-    found[judged.targets[(judged.kinds == RIGHT) & (judged.scores >= matched.threshold)]] = True
-    return found
 
 
 def _worst(matched: _Matched) -> Gallery:
@@ -167,8 +129,9 @@ def _worst(matched: _Matched) -> Gallery:
     gallery = Gallery(
         f"worst-{scored.split}",
         "Worst images",
-        f"The images with the most errors, gold beside the predictions from a score of "
-        f"{matched.threshold:.2f} on.",
+        "The images with the most errors, gold beside the predictions from a score of "
+        f"{matched.threshold:.2f} on. Thick dashed lines: gold that is not found, and wrong "
+        "predictions. Point at one for its kind of error.",
     )
     errors = [_count_errors(match, matched.threshold) for match in matched.images]
     ranked = sorted(range(len(errors)), key=lambda row: (-sum(errors[row]), row))
@@ -197,7 +160,8 @@ def _gold_panel(matched: _Matched, row: int) -> dict[str, object]:
     hits = (match.judged.kinds == RIGHT) & (match.judged.scores >= matched.threshold)
     codes = np.ones(len(match.gold), np.int64)
     codes[match.judged.targets[hits]] = 0
-    labels = encode(match.gold, match.judged.gold_classes, codes, _size(truth, row))
+    gold = without_scores(match.gold)
+    labels = encode(gold, match.judged.gold_classes, codes, _size(truth, row))
     return panel("gold", labels, _FOUND)
 
 
@@ -243,4 +207,4 @@ def _encode_gold(matched: _Matched, row: int) -> list[object]:
     match = matched.images[row]
     codes = np.zeros(len(match.gold), np.int64)
     size = _size(matched.scored.truth, row)
-    return encode(match.gold, match.judged.gold_classes, codes, size)
+    return encode(without_scores(match.gold), match.judged.gold_classes, codes, size)

@@ -101,6 +101,11 @@ def encode_labels(
     return encode(rows, rows.class_indices(categories), rows.crowds.astype(np.int64), size)
 
 
+def without_scores(rows: Annotations) -> Annotations:
+    """Return objects whose scores are not shown: those of gold mean nothing."""
+    return replace(rows, scores=np.full(len(rows), np.nan, np.float32))
+
+
 def encode(
     rows: Annotations,
     classes: NDArray[np.int64],
@@ -108,6 +113,8 @@ def encode(
     size: tuple[int, int],
 ) -> list[Any]:
     """Return objects as the page draws them: class, score, outcome, box, and outline of the mask.
+
+    A score that is not a number is null.
 
     Args:
         rows: the objects of one image.

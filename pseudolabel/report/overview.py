@@ -13,12 +13,14 @@ from pseudolabel.evaluation.verdict import verdict
 from pseudolabel.formats.model_folder import INITIAL_WEIGHTS
 from pseudolabel.pages.palette import class_colour
 from pseudolabel.params.common import Params
-from pseudolabel.report.charts import Line, chart
+from pseudolabel.report.charts import Line, Point, chart
 from pseudolabel.report.html_parts import bars, heading, paragraph, table
 
 _SECTIONS = ("model", "train", "pseudo_label", "filter", "evaluate")
 _MOST_CLASSES = 24
 """Classes of a chart, the first ones: more lines cannot be told apart."""
+_UNITS = {"annotations": "objects", "pixels": "pixels", "labels": "images"}
+"""What a report of silver counts, in the words of the page."""
 _ROUND_COLOURS = [class_colour(index) for index in (7, 1, 2, 3, 4, 5, 0, 6, 15, 9)]
 
 
@@ -79,7 +81,8 @@ def _rounds(overview: Overview) -> str:
     """Return the table of rounds, without the speed: it differs from run to run."""
     head, body = rounds_cells(overview.history, overview.speeds)
     kept = [place for place, name in enumerate(head) if name != "images/s"]
-    return table([head[place] for place in kept], [[row[place] for place in kept] for row in body])
+    names = [head[place].replace("95%", "95% interval") for place in kept]
+    return table(names, [[row[place] for place in kept] for row in body])
 
 
 def _names(overview: Overview) -> Sequence[str]:
@@ -115,7 +118,7 @@ def _class_charts(overview: Overview) -> list[str]:
     charts = []
     for split in REPORTED_SPLITS:
         by_class = overview.history[-1].get(split, {}).get("by_class", {})
-        if not by_class:
+        if not by_class or len(overview.classes) == 1:
             continue
         metric = next(iter(by_class))
         lines = []
@@ -145,7 +148,7 @@ def _loss_lines(facts: Sequence[Mapping[str, Any]]) -> list[Line]:
 def _silver_shares(overview: Overview) -> list[str]:
     """Return the share of each class in gold and in the silver of each round."""
     rounds = [row for row in overview.facts if "silver" in row]
-    if not rounds:
+    if not rounds or len(overview.classes) == 1:
         return []
     total = sum(overview.gold_amounts) or 1
     rows = []
@@ -154,7 +157,8 @@ def _silver_shares(overview: Overview) -> list[str]:
         rows.append((name, [amount / total, *shares]))
     head = ["class", "gold", *(f"silver {row['round']}" for row in rounds)]
     colours = [class_colour(index) for index in range(len(rows))]
-    text = f"The share of each class among all {rounds[0]['unit']}, in gold and in silver."
+    unit = _UNITS[rounds[0]["unit"]]
+    text = f"The share of each class among all {unit}, in gold and in the silver of each round."
     return [heading("Classes"), paragraph(text), bars(head, rows, colours)]
 
 
@@ -169,10 +173,14 @@ def _threshold_charts(overview: Overview) -> list[str]:
         for index, name in enumerate(_names(overview)):
             rows = [row for row in last["thresholds"] if row["class"] == name]
             points = [(row["threshold"], row[metric]) for row in rows]
+            # Without predictions there is no precision: the line ends before them.
+            points = points if metric == "f1" else _without_last_zeros(points)
             chosen = [(row["threshold"], row[metric]) for row in rows if row["chosen"]]
             lines.append(Line(name, class_colour(index), points, marked=chosen))
         title = {"f1": "F1", "precision": "Precision"}[metric]
-        charts.append(chart(f"{title} on tuning by threshold", "threshold", title, lines))
+        charts.append(
+            chart(f"{title} on tuning by threshold", "threshold", title, lines, (0.0, 1.0))
+        )
     ideal = Line("as often right as the score says", class_colour(7), [(0, 0), (1, 1)], dashed=True)
     lines = [ideal]
     for colour, name in ((0, "as given"), (5, "scaled")):
@@ -183,6 +191,12 @@ def _threshold_charts(overview: Overview) -> list[str]:
     charts.append(chart("Reliability of scores", "score", "share that is right", lines))
     text = "On tuning, for the silver of the last round. A large point is the chosen threshold."
     return [heading("Thresholds"), paragraph(text), _side_by_side(charts)]
+
+
+def _without_last_zeros(points: list[Point]) -> list[Point]:
+    """Return points without the last ones whose value is 0."""
+    last = max((place for place, (_, value) in enumerate(points) if value), default=-1)
+    return points[: last + 1]
 
 
 def _parameter_changes(params: Sequence[Mapping[str, str]]) -> list[str]:

@@ -15,16 +15,16 @@ from pseudolabel.evaluation.scorer import ratio
 from pseudolabel.formats.label_maps import UNLABELLED, LabelMap, map_path, read_map
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.pages.palette import class_colour
-from pseudolabel.report.confusion_table import confusion_table
+from pseudolabel.report.confusion_table import as_shares, confusion_table
 from pseudolabel.report.error_report import MOST_SHOWN, ErrorReport, Scored
-from pseudolabel.report.gallery import Code, Gallery, panel
+from pseudolabel.report.gallery import Gallery, panel
 from pseudolabel.report.html_parts import bars, heading, paragraph
+from pseudolabel.report.image_copies import LARGE
 from pseudolabel.report.map_pictures import map_picture
 
 _MAPS = "error-maps"
 _REGIONS = 3
 """Regions of an image that are marked, the largest ones."""
-_CODES: list[Code] = [("wrong region", "wrong")]
 
 
 def describe_pixel_errors(scored: Scored) -> ErrorReport:
@@ -41,8 +41,12 @@ def describe_pixel_errors(scored: Scored) -> ErrorReport:
         heading("Classes"),
         bars(["class", "IoU", "found"], zip(names, values, strict=True), colours),
         heading("Confusions"),
-        paragraph("Pixels of gold by the class that was predicted."),
-        *confusion_table(pixels, names, [*names, "no prediction"]),
+        paragraph(
+            "The pixels of each class in gold by the class that was predicted. "
+            f"{1 - right.sum() / max(1, pixels.sum()):.1%} of all pixels are wrong. Point at a "
+            "share for the number of pixels."
+        ),
+        *confusion_table(pixels, names, [*names, "no prediction"], as_shares),
     ]
     return ErrorReport(parts, [_worst(scored, confusions)])
 
@@ -52,8 +56,8 @@ def _worst(scored: Scored, confusions: NDArray[np.int32]) -> Gallery:
     gallery = Gallery(
         f"worst-{scored.split}",
         "Worst images",
-        f"The images with the largest share of wrong pixels, gold beside the prediction. The "
-        f"{_REGIONS} largest wrong regions of an image have a frame.",
+        "The images with the largest share of wrong pixels, gold beside the prediction. The "
+        f"{_REGIONS} largest wrong regions of an image have a frame in the colour of gold.",
     )
     totals = confusions.sum(axis=(1, 2))
     right = np.trace(confusions[:, :, :-1], axis1=1, axis2=2)
@@ -72,9 +76,10 @@ def _add_image(gallery: Gallery, scored: Scored, row: int, wrong: float) -> None
     regions = _wrong_regions(gold, found)
     names = scored.truth.class_names
     texts = [f"{names[true]} as {_name(names, guess)}" for true, guess, *_ in regions]
-    labels = [[true, 1.0, 0, box] for true, _, _, box in regions]
+    codes = [(text, "region") for text in texts]
+    labels = [[true, None, place, box] for place, (true, _, _, box) in enumerate(regions)]
     panels = [
-        panel(title, labels, _CODES, label_map=_write_map(scored, name, image_id, labels_of))
+        panel(title, labels, codes, label_map=_write_map(scored, name, image_id, labels_of))
         for title, name, labels_of in (("gold", "gold", gold), ("prediction", "found", found))
     ]
     caption = f"{wrong:.1%} wrong" + (f": {', '.join(texts)}" if texts else "")
@@ -90,7 +95,7 @@ def _write_map(scored: Scored, kind: str, image_id: int, labels: LabelMap) -> st
     name = f"{_MAPS}/{scored.split}-{kind}-{image_id:09d}.png"
     path: Path = scored.report / name
     with written_aside(path) as aside:
-        aside.write_bytes(map_picture(labels))
+        aside.write_bytes(map_picture(labels, LARGE))
     return name
 
 

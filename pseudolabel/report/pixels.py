@@ -14,6 +14,7 @@ from pseudolabel.formats.label_maps import UNLABELLED, LabelMap, label_map_rows,
 from pseudolabel.formats.prediction_store import read_predictions
 from pseudolabel.formats.shards import Shard
 from pseudolabel.report.entries import HIDDEN, KEPT, Entry, RoundSilver, bits, score_bins
+from pseudolabel.report.image_copies import THUMBNAIL
 from pseudolabel.report.map_pictures import map_picture
 
 _MAPS = "maps"
@@ -41,7 +42,9 @@ def index_pixels(silver: RoundSilver, shard: Shard) -> Iterator[Entry]:
         )
         kept = _silver_map(silver.silver, image_id, predicted)
         ignored = kept == UNLABELLED
-        (silver.output / picture_path(image_id)).write_bytes(map_picture(predicted, ignored))
+        (silver.output / picture_path(image_id)).write_bytes(
+            map_picture(predicted, THUMBNAIL, ignored)
+        )
         rows = label_map_rows(image_id, predicted, confidences, category_ids, 0)
         left = np.unique(kept[~ignored]).tolist()
         changed = (0, 0)

@@ -23,6 +23,7 @@ from pseudolabel.report import INDEXERS
 from pseudolabel.report.data_file import write_data
 from pseudolabel.report.entries import FIRST_REASON, Entry, RoundSilver
 from pseudolabel.report.gallery import image_facts
+from pseudolabel.report.image_copies import MOST_LARGE
 
 ROUND = "round.json"
 """The facts of a round for the overview."""
@@ -34,6 +35,8 @@ _IMAGES_PER_FILE = 2000
 _LABELS_PER_FILE = 200
 """Images per file. Labels are loaded when an image is shown, so their files are smaller."""
 _MOST_CHANGED = 10
+_MOST_DOUBTFUL = MOST_LARGE
+"""Images that may have large copies."""
 
 
 def write_round_index(folder: RoundFolder, prepared: Path, task: str) -> None:
@@ -65,7 +68,7 @@ def _training_facts(folder: RoundFolder) -> dict[str, Any]:
     record = read_json(folder.model / RECORD)
     return {
         "round": folder.number,
-        "curve": read_rows(folder.model / CURVE),
+        "curve": _read_rows(folder.model / CURVE),
         "weights": record["weights"],
         INITIAL_WEIGHTS: record[INITIAL_WEIGHTS],
         "data": record["data"],
@@ -79,7 +82,7 @@ def _silver_facts(folder: RoundFolder) -> dict[str, Any]:
     image_reasons = list(report["images"]["dropped"])
     label_reasons = [name for name in report[unit]["dropped"] if name not in image_reasons]
     curves = {
-        name: read_rows(folder.silver / file) if (folder.silver / file).is_file() else []
+        name: _read_rows(folder.silver / file) if (folder.silver / file).is_file() else []
         for name, file in CURVES.items()
     }
     return curves | {
@@ -118,6 +121,7 @@ def _index_silver(
     return {
         "images": len(pool.images),
         "changed": [summary for _, _, summary in changed],
+        "doubtful": [facts for _, _, facts in sorted(writer.most_doubtful, reverse=True)],
         "compared": silver.before is not None,
     }
 
@@ -133,6 +137,7 @@ class _IndexWriter:
         self.labels: list[list[Any]] = []
         self.files = {"images": 0, "labels": 0}
         self.most_changed: list[tuple[int, int, dict[str, Any]]] = []
+        self.most_doubtful: list[tuple[float, int, list[Any]]] = []
 
     def add(self, shard: Shard, row: int, entry: Entry | None) -> None:
         """Add an image of a shard; without an entry it could not be read."""
@@ -158,6 +163,7 @@ class _IndexWriter:
         self.labels.append(entry.labels)
         if different:
             self._remember(facts, entry, reason)
+        _keep_largest(self.most_doubtful, (entry.doubt, -image_id, facts), _MOST_DOUBTFUL)
         self._write("labels", self.labels, _LABELS_PER_FILE)
         self._write("images", self.images, _IMAGES_PER_FILE)
 
@@ -171,9 +177,8 @@ class _IndexWriter:
         labels = [label for label in entry.labels if len(label) < 3 or label[2] < FIRST_REASON]
         summary: dict[str, Any] = {"image": facts, "before": entry.before, "reason": reason}
         summary |= {"labels": labels if reason < 0 else [], "changed": entry.changed[0]}
-        heapq.heappush(self.most_changed, (entry.changed[0], -entry.image_id, summary))
-        if len(self.most_changed) > _MOST_CHANGED:
-            heapq.heappop(self.most_changed)
+        changed = entry.changed[0], -entry.image_id, summary
+        _keep_largest(self.most_changed, changed, _MOST_CHANGED)
 
     def _write(self, kind: str, rows: list[list[Any]], full: int) -> None:
         """Write the collected rows to the next file of a kind, if there are enough."""
@@ -185,7 +190,14 @@ class _IndexWriter:
         rows.clear()
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def _keep_largest(heap: list[tuple[Any, int, Any]], row: tuple[Any, int, Any], most: int) -> None:
+    """Add a row to a heap of rows, and remove the smallest one if there are too many."""
+    heapq.heappush(heap, row)
+    if len(heap) > most:
+        heapq.heappop(heap)
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a CSV file of this project; numbers as numbers."""
     with path.open(newline="", encoding="utf-8") as stream:
         return [

@@ -9,18 +9,19 @@ from pseudolabel.core.tasks import Kind
 from pseudolabel.report.html_parts import paragraph
 
 _SORTS = {
+    "doubt": "doubt",
+    "change": "change since the round before",
     "reliability": "reliability",
     "objects": "number of labels",
-    "change": "change since the round before",
-    "doubt": "doubt",
     "name": "file name",
 }
 _OUTCOMES = ("kept", "hidden", "dropped")
 _EXPLANATIONS: dict[Kind, str] = {
     "objects": "Solid lines are kept, dashed ones are hidden from training, dotted ones are "
-    "dropped: point at one for its reason.",
+    "dropped: point at one for its reason, a parameter of filter.",
     "pixels": "Ignored pixels are hatched in the colour of the class that was predicted.",
-    "classes": "The three most probable classes of each image.",
+    "classes": "The three most probable classes of each image. An image is dropped for no_label if "
+    "the score of its first class is below the threshold.",
 }
 
 

@@ -1,4 +1,4 @@
-"""The report: the pages, their data, and the thumbnails of the images."""
+"""The report: the pages, their data, and the copies of the images."""
 
 from __future__ import annotations
 
@@ -29,14 +29,22 @@ from pseudolabel.report.class_errors import describe_class_errors
 from pseudolabel.report.data_file import write_data
 from pseudolabel.report.data_page import data_parts, split_sheets
 from pseudolabel.report.error_report import DescribeErrors, Scored
-from pseudolabel.report.gallery import Gallery
+from pseudolabel.report.gallery import Gallery, picture_of
 from pseudolabel.report.html_parts import page, paragraph
+from pseudolabel.report.image_copies import (
+    LARGE,
+    THUMBNAIL,
+    Picture,
+    choose_large,
+    link_or_copy,
+    thumbnails_of,
+    write_copies,
+)
 from pseudolabel.report.object_errors import describe_object_errors
 from pseudolabel.report.overview import Overview, flat_params, overview_parts
 from pseudolabel.report.pixel_errors import describe_pixel_errors
 from pseudolabel.report.round_index import ROUND, index_files
 from pseudolabel.report.silver_page import silver_parts
-from pseudolabel.report.thumbnails import THUMBNAILS, link_or_copy, pictures_of, write_thumbnails
 
 ERRORS: dict[Kind, DescribeErrors] = {
     "objects": describe_object_errors,
@@ -52,7 +60,7 @@ _SILVER = (*_DRAWING, "assets/grid.js", "assets/silver.js")
 def write_site(prepared: Path, metrics: Path, report: Path, params: Params) -> str:
     """Write the report of all rounds and metrics.json, and return the table of rounds.
 
-    Thumbnails of the report before are taken over.
+    Copies of images in the report before are taken over.
 
     Args:
         prepared: the folder of prepared data.
@@ -69,9 +77,11 @@ def write_site(prepared: Path, metrics: Path, report: Path, params: Params) -> s
         table = compare(site.last.evaluation, metrics, aside)
         site.write()
         pool = SplitFolder(prepared / "pool").read().images
-        chosen = chain.from_iterable(gallery.pictures for gallery in site.galleries)
-        pictures = chain(pictures_of(pool, "the pool") if site.last.number else (), chosen)
-        write_thumbnails(pictures, params.data.root / IMAGES, aside, SCRATCH / "report")
+        thumbnails = thumbnails_of(pool, "the pool") if site.last.number else ()
+        chosen = ((THUMBNAIL, picture) for picture in site.pictures())
+        large = ((LARGE, picture) for picture in site.large())
+        copies = chain(thumbnails, chosen, large)
+        write_copies(copies, params.data.root / IMAGES, aside, SCRATCH / "report")
     return table
 
 
@@ -105,7 +115,7 @@ class _Site:
         self.galleries: list[Gallery] = []
 
     def write(self) -> None:
-        """Write all pages with their data, without the thumbnails."""
+        """Write all pages with their data, without the copies of images."""
         shutil.copytree(str(resources.files("pseudolabel.report") / _ASSETS), self.report / _ASSETS)
         pages = [self._overview()]
         pages += [self._silver()] if self.last.number else []
@@ -128,6 +138,15 @@ class _Site:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 link_or_copy(path, target)
 
+    def pictures(self) -> list[Picture]:
+        """Return the images of all galleries."""
+        return list(chain.from_iterable(gallery.pictures for gallery in self.galleries))
+
+    def large(self) -> list[Picture]:
+        """Return the images with large copies: of galleries, then those of the pool in doubt."""
+        doubtful = map(picture_of, self.facts[-1].get("doubtful", []))
+        return choose_large(chain(self.pictures(), doubtful))
+
     def _write_facts(self) -> None:
         """Write what the scripts of all pages need to know."""
         rounds = {
@@ -140,7 +159,9 @@ class _Site:
             "classes": self.gold.class_names,
             "colours": CLASS_COLOURS,
         }
-        site |= {"rounds": rounds, "thumbnails": THUMBNAILS}
+        site |= {"rounds": rounds, "thumbnails": THUMBNAIL.folder, "large": LARGE.folder}
+        site |= {"sides": [THUMBNAIL.side, LARGE.side]}
+        site["with_large"] = sorted(picture.digest for picture in self.large())
         write_data(self.report / "site.js", "site", site)
 
     def _overview(self) -> _Page:
@@ -181,7 +202,7 @@ class _Site:
 
     def _data(self) -> _Page:
         sheets = split_sheets(self.prepared, self.params.task, self.report)
-        parts = data_parts(self.prepared, self.gold.class_names)
+        parts = data_parts(self.prepared)
         parts += chain.from_iterable(sheet.parts for sheet in sheets)
         return _Page("data.html", "Data", parts, sheets)
 

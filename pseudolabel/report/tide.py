@@ -76,6 +76,11 @@ class Judged:
         found[self.targets[self.kinds == RIGHT]] = True
         return found
 
+    def count_missed(self, threshold: float) -> int:
+        """Return the gold objects that no prediction from a score on finds or is an error about."""
+        targets = self.targets[self.scores >= threshold]
+        return len(self.gold_classes) - len(np.unique(targets[targets >= 0]))
+
 
 def judge_image(
     ious: NDArray[np.floating],

@@ -30,7 +30,7 @@ from pseudolabel.splits.messages import (
 )
 from pseudolabel.splits.partial import partly_labelled
 from pseudolabel.splits.refusals import refuse_empty, refuse_shared
-from pseudolabel.splits.report import largest_deviation, write_report
+from pseudolabel.splits.report import describe_distributions, largest_deviation, write_report
 from pseudolabel.splits.reviewed import mark_reviewed, write_reviews
 from pseudolabel.splits.stratify import Parts, assign_parts
 
@@ -244,4 +244,5 @@ def _report(
             category.name for category in categories if category.id not in classes
         ],
         "largest_deviation": largest_deviation(labelled),
+        "distributions": describe_distributions(labelled),
     }

@@ -116,3 +116,11 @@ def semantic(tmp_path_factory):
 @pytest.fixture(scope="session")
 def classification(tmp_path_factory):
     return make_report(tmp_path_factory.mktemp("classification"), "classification")
+
+
+@pytest.fixture(scope="session")
+def large_images(tmp_path_factory):
+    """Images that are larger than their thumbnails."""
+    sample = {"width": 480, "height": 96, "gold": 3, "val": 4, "test": 2, "pool": 6}
+    folder = tmp_path_factory.mktemp("large")
+    return make_report(folder, "detection", **sample)

@@ -1,5 +1,6 @@
 """The pages in a real browser: filters, sorting, keys, links, names of HTML, many images."""
 
+import re
 import shutil
 
 import pytest
@@ -190,6 +191,106 @@ def test_errors_are_enlarged_with_gold_beside_the_prediction(browser, detection)
     first = browser.run(OPENED)
     browser.press(Keys.ARROW_RIGHT)
     browser.wait(f"{OPENED} !== arguments[0]", first)
+
+
+LARGE_PICTURE = """
+const image = document.querySelector("dialog[open] .picture img");
+return image && image.complete && image.naturalWidth && [image.naturalWidth, image.clientWidth];
+"""
+
+
+@pytest.mark.parametrize("page", ["silver.html", "errors-val.html"])
+def test_enlarged_images_are_larger_than_thumbnails_and_have_an_actual_size(
+    browser, large_images, page
+):
+    browser.open(large_images, page, width=800)
+    browser.wait("return document.querySelector('.tile, .gallery button')").click()
+    assert browser.wait(LARGE_PICTURE)[0] == 480
+    text = "return document.querySelector('dialog[open]').textContent"
+    assert "480 x 96 pixels" in browser.run(text)
+    assert "shown from" not in browser.run(text)
+    browser.press("1")
+    assert browser.wait(LARGE_PICTURE) == [480, 480]
+    browser.press("1")
+    assert browser.wait(LARGE_PICTURE)[1] != 480
+    assert browser.complaints() == []
+
+
+TAGS = """
+return [...document.querySelectorAll("dialog[open] .tag")].map(function (tag) {
+  const place = tag.getBoundingClientRect();
+  return [tag.textContent, place.left, place.top, place.right, place.bottom];
+});
+"""
+
+
+@pytest.mark.parametrize("width", [1200, 400])
+def test_tags_do_not_cover_each_other(browser, detection, width):
+    browser.open(detection, "silver.html#sort=objects", width=width)
+    browser.wait(SETTLED)
+    browser.wait("return document.querySelector('.tile')").click()
+    tags = browser.wait(TAGS)
+    assert len(tags) > 3
+    for place, (_, left, top, right, bottom) in enumerate(tags):
+        for _, other_left, other_top, other_right, other_bottom in tags[place + 1 :]:
+            assert (
+                left >= other_right
+                or other_left >= right
+                or top >= other_bottom
+                or (other_top >= bottom)
+            )
+
+
+def test_the_name_of_the_only_class_is_not_written(browser, detection, tmp_path):
+    report = shutil.copytree(detection, tmp_path / "report")
+    name, site = read_data(report / "site.js")
+    for classes in (site["classes"], site["classes"][:1]):
+        write_data(report / "site.js", name, site | {"classes": classes})
+        browser.open(report, "silver.html")
+        browser.wait(SETTLED)
+        browser.wait("return document.querySelector('.tile')").click()
+        texts = [tag[0] for tag in browser.wait(TAGS)]
+        assert all(re.fullmatch(r"0\.\d\d|1\.00", text) for text in texts) == (len(classes) == 1)
+
+
+def test_wrong_regions_say_which_class_was_taken_for_which(browser, semantic):
+    browser.open(semantic, "errors-val.html")
+    browser.wait("return document.querySelector('[data-source=worst-val] button')").click()
+    tags = {tag[0] for tag in browser.wait(TAGS)}
+    caption = browser.run("return document.querySelector('dialog[open] .quiet').textContent")
+    assert tags <= set(caption.split(": ")[1].split(", "))
+    legend = "return document.querySelector('dialog[open] .legend').children.length"
+    assert browser.run(legend) == len(read_data(semantic / "site.js")[1]["classes"])
+
+
+@pytest.mark.parametrize("task", ["detection", "semantic", "classification"])
+def test_galleries_with_colours_of_classes_have_a_legend(browser, request, task):
+    report = request.getfixturevalue(task)
+    counts = []
+    for page in ("index.html", "errors-val.html", "data.html"):
+        browser.open(report, page)
+        browser.wait(FILLED)
+        counts.append(
+            browser.run(
+                "return [document.querySelectorAll('.gallery').length,"
+                " document.querySelectorAll('.legend + .gallery').length]"
+            )
+        )
+    galleries, legends = zip(*counts, strict=True)
+    assert sum(galleries) > 3
+    assert legends == ((0, 0, 0) if task == "classification" else galleries)
+
+
+def test_a_tile_shows_what_images_are_sorted_by(browser, detection):
+    open_silver(browser, detection)
+    caption = "return document.querySelector('.tile:not(.is-dropped) .quiet').textContent"
+    for sort, text in (
+        ("doubt", "doubt "),
+        ("reliability", "reliability "),
+        ("change", "% changed"),
+    ):
+        browser.set("sort", sort)
+        assert text in browser.wait(caption)
 
 
 def test_the_opacity_of_label_maps_can_be_changed(browser, semantic):

@@ -178,7 +178,7 @@ def noisy_objects(rows, classes, rng, number):
     noise = rng.normal(0, 6 / (1 + number), (len(rows), 4)).astype(np.float32)
     boxes = rows.boxes_xyxy + noise
     boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 2)
-    boxes = np.clip(boxes, 0, 95).astype(np.float32)
+    boxes = np.clip(boxes, 0, max(95, rows.boxes_xyxy.max())).astype(np.float32)
     wrong = rng.random(len(rows)) < 0.15
     categories = np.where(wrong, rng.integers(1, classes + 1, len(rows)), rows.category_ids)
     scores = np.clip(rng.beta(3, 2, len(rows)) - 0.2 * wrong, 0.01, 1)

@@ -32,5 +32,18 @@ def test_a_chart_has_a_point_for_each_value_and_escapes_names():
     assert heights == sorted(heights, reverse=True)
 
 
+def test_the_longest_line_decides_whether_all_points_have_marks():
+    long = Line("long", "#0072b2", [(number / 20, 0.5) for number in range(20)])
+    short = Line("short", "#e69f00", [(0.1, 0.2), (0.2, 0.3)], marked=[(0.1, 0.2)])
+    assert chart("title", "x", "y", [long, short]).count("<circle") == 1
+
+
+def test_the_x_axis_has_the_ends_that_are_asked_for():
+    line = Line("line", "#0072b2", [(0.2, 0.5), (0.6, 0.7)])
+    drawn = chart("title", "x", "y", [line], (0.0, 1.0))
+    assert ">1</text>" in drawn
+    assert ">0</text>" in drawn
+
+
 def test_without_points_there_is_no_chart():
     assert chart("empty", "x", "y", [Line("none", "#0072b2", [])]) == ""

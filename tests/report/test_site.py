@@ -13,8 +13,8 @@ from pseudolabel.core.project import REPORT, RoundFolder
 from pseudolabel.formats.image_files import ChangedImageError
 from pseudolabel.formats.shards import read_shards
 from pseudolabel.formats.silver_folder import DECISIONS, kept_images, read_decisions
+from pseudolabel.report.image_copies import THUMBNAIL
 from pseudolabel.report.round_index import write_round_index
-from pseudolabel.report.thumbnails import THUMBNAILS
 from tests.report.data import read_data
 from tests.report.project import PREPARED, RAW, make_project
 
@@ -138,7 +138,7 @@ def test_counts_and_classes_are_those_of_the_silver():
 @uses_project
 def test_every_image_has_a_thumbnail():
     for row in images_of(1):
-        assert (REPORT / THUMBNAILS / row[2][:2] / f"{row[2]}.jpg").is_file()
+        assert THUMBNAIL.path(REPORT, row[2]).is_file()
 
 
 @uses_project
@@ -149,9 +149,36 @@ def test_the_images_whose_silver_changed_most_come_first():
     assert all(len(item["panels"]) == 2 for item in changes)
     changed = {row[NAME] for row in rows if row[CHANGE] > 0}
     assert {item["image"][1] for item in changes} <= changed
-    counts = [int(item["caption"].split()[0].replace(",", "")) for item in changes]
+    captions = [item["caption"] for item in changes]
+    counts = [int(text.split()[0].rstrip("%")) for text in captions if "changed" in text]
     assert counts == sorted(counts, reverse=True)
-    assert len(counts) == min(10, len(changed))
+    assert len(captions) == min(10, len(changed))
+
+
+@uses_project
+def test_what_changed_says_when_an_image_had_no_labels():
+    _, changes = read_data(REPORT / "data/changes.js")
+    titles = [panel["title"] for item in changes for panel in item["panels"]]
+    drawn = [
+        bool(panel.keys() & {"labels", "bars", "map"})
+        for item in changes
+        for panel in item["panels"]
+    ]
+    assert [not title.endswith(": no labels") for title in titles] == drawn
+
+
+def tables_of(page):
+    """The texts of a page about the data, up to the first sheet of images."""
+    body = page.read_text(encoding="utf-8").split("</h1>")[1].split("<h2>gold</h2>")[0]
+    return re.findall(r">\s*([^<>]*[^<>\s])\s*<", body)
+
+
+@uses_project
+def test_the_page_of_prepare_and_the_data_page_say_the_same():
+    texts = tables_of(REPORT / "data.html")
+    assert "Distributions" in texts
+    assert len(texts) > 40
+    assert texts == tables_of(PREPARED / "report.html")
 
 
 def test_the_same_inputs_give_the_same_bytes(project):
@@ -237,7 +264,7 @@ def images_of_raw():
 
 
 def test_an_image_that_cannot_be_decoded_has_a_grey_thumbnail(detection, monkeypatch):
-    monkeypatch.setattr("pseudolabel.report.thumbnails.decode_small", raise_unreadable)
+    monkeypatch.setattr("pseudolabel.report.image_copies.decode_small", raise_unreadable)
     detection.write_report()
     sizes = {path.stat().st_size for path in REPORT.rglob("*.jpg")}
     assert len(sizes) == 1

@@ -140,6 +140,16 @@ def test_kinds_agree_with_the_definitions(images):
     assert seen == {*KINDS, "right"}
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.6, 2.0])
+def test_missed_gold_is_that_of_the_predictions_from_a_score_on(images, threshold):
+    judged = Judged.concatenate([judged_of(image) for image in images])
+    cut = []
+    for gold, gold_classes, found, guesses, scores in images:
+        given = scores >= threshold
+        cut.append(judged_of((gold, gold_classes, found[given], guesses[given], scores[given])))
+    assert judged.count_missed(threshold) == Judged.concatenate(cut).missed.sum()
+
+
 def test_costs_agree_with_a_direct_correction_of_each_error(images):
     judged = Judged.concatenate([judged_of(image) for image in images])
     now = slow_ap(images, ())

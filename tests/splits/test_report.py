@@ -58,9 +58,9 @@ def test_the_page_has_counts_removed_images_and_pictures_of_every_split(prepared
     assert re.findall(r"<h2>(.*?)</h2>", page) == [
         "Distributions",
         "Removed images",
-        "test",
-        "val",
         "gold",
+        "val",
+        "test",
         "pool",
     ]
     assert "<td>pool/0.png</td><td>pool</td><td>test/1.png</td><td>test</td><td>copy</td>" in page

@@ -1,7 +1,7 @@
 "use strict";
 // Galleries: images with one picture or two side by side; a click enlarges.
 (function () {
-  const { load, element, picture, chances, lightbox } = window.report;
+  const { site, load, element, picture, chances, sizeText, classLegend, lightbox } = window.report;
 
   function panels(item, options) {
     return item.panels.map(function (panel) {
@@ -17,10 +17,13 @@
     });
   }
 
-  function caption(item) {
+  function caption(item, ...lines) {
     const parts = [element("div", {}, item.image[1])];
     if (item.caption) {
       parts.push(element("div", { class: "quiet" }, item.caption));
+    }
+    for (const line of lines) {
+      parts.push(element("div", { class: "quiet" }, line));
     }
     return element("figcaption", { class: "caption" }, ...parts);
   }
@@ -28,11 +31,15 @@
   function fill(box, items) {
     const enlarged = lightbox(function (index) {
       const item = items[index];
-      const large = element("div", { class: "panels" }, ...panels(item, { tags: true }));
-      return Promise.resolve([large, caption(item)]);
+      const large = element("div", { class: "panels" }, ...panels(item, { large: true }));
+      const legend = site.kind === "pixels" ? [classLegend()] : [];
+      return Promise.resolve([large, ...legend, caption(item, sizeText(item.image))]);
     }, function () { return items.length; }, function () {}, function () {});
     if (items.some(function (item) { return item.panels.length > 1; })) {
       box.classList.add("pairs");
+    }
+    if (site.kind !== "classes") {
+      box.before(classLegend());
     }
     items.forEach(function (item, index) {
       const title = "enlarge " + item.image[1];

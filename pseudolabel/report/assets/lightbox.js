@@ -1,5 +1,5 @@
 "use strict";
-// A dialog that shows one image large; arrow keys step to the next one.
+// A dialog that shows one image large, as a whole or pixel by pixel; arrow keys step to the next.
 (function () {
   const { element } = window.report;
 
@@ -18,10 +18,17 @@
       const made = element("button", { type: "button", title: title, "aria-label": title }, text);
       made.addEventListener("click", act);
       buttons.append(made);
+      return made;
     }
+    const actual = button("1:1", "actual size, or the whole image (key 1)", toggleSize);
     button("\u2190", "previous image (left arrow)", function () { step(-1); });
-    button("\u2192", "next image (right arrow)", function () { step(1); });
+    const next = button("\u2192", "next image (right arrow)", function () { step(1); });
+    next.setAttribute("autofocus", "");
     button("\u2715", "close (Escape)", function () { dialog.close(); });
+
+    function toggleSize() {
+      actual.setAttribute("aria-pressed", dialog.classList.toggle("actual"));
+    }
 
     function step(by) {
       const next = current + by;
@@ -44,6 +51,9 @@
     }
 
     dialog.addEventListener("keydown", function (event) {
+      if (event.key === "1") {
+        toggleSize();
+      }
       const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (by) {
         event.preventDefault();

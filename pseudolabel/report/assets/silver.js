@@ -1,17 +1,17 @@
 "use strict";
 // The silver of a round: filters, sorting, links, and the enlarged image.
 (function () {
-  const { site, load, element, picture, chances, lightbox, grid, className, classColour, swatch,
-    scoreColours } = window.report;
+  const { site, load, element, picture, chances, sizeText, classLegend, lightbox, grid,
+    className, classColour, swatch, scoreColours } = window.report;
   const [NAME, RELIABILITY, COUNT, CHANGE, DOUBT, REASON, CLASSES, BINS, REASONS] =
     [1, 5, 6, 7, 8, 9, 10, 11, 12];
   const SORTS = { reliability: RELIABILITY, objects: COUNT, change: CHANGE, doubt: DOUBT, name: NAME };
   const IMAGES_PER_FILE = 2000;
   const LABELS_PER_FILE = 200;
   const SCORE_BINS = 20;
+  const UNITS = site.kind === "pixels" ? ["class", "classes"] : ["label", "labels"];
   const REFRESH_AFTER = 700;
   const CAPTION_HEIGHT = { objects: 46, pixels: 46, classes: 112 }[site.kind];
-  const MOST_IN_LEGEND = 40;
   // The controls and what they say when nothing was chosen.
   const CONTROLS = ["round", "sort", "order", "class", "reason", "low", "high", "name", "kept",
     "hidden", "dropped", "colour", "opacity"];
@@ -209,18 +209,30 @@
     return { labels: labels, codes: outcomes };
   }
 
-  function options(tags) {
+  function options(large) {
     return {
-      tags: tags,
+      large: large,
       colour: inputs.colour ? inputs.colour.value : "class",
       show: function (style) { return !inputs[style] || inputs[style].checked; },
     };
   }
 
+  /** Return the value that images are sorted by, in words. */
+  function sortText(row) {
+    const texts = {
+      change: (100 * row[CHANGE]).toFixed(0) + "% changed",
+      doubt: "doubt " + row[DOUBT].toFixed(2),
+    };
+    return texts[inputs.sort.value] || "reliability " + row[RELIABILITY].toFixed(2);
+  }
+
   function caption(row) {
-    const parts = ["reliability " + row[RELIABILITY].toFixed(2), row[COUNT] + (row[COUNT] === 1 ? " label" : " labels")];
+    const parts = [sortText(row)];
     if (row[REASON] >= 0) {
-      parts.splice(1, 1, "dropped: " + round().reasons[row[REASON]]);
+      // First, because a long text is cut off.
+      parts.unshift("dropped: " + round().reasons[row[REASON]]);
+    } else if (site.kind !== "classes") {
+      parts.push(row[COUNT] + " " + (row[COUNT] === 1 ? UNITS[0] : UNITS[1]));
     }
     return element("div", { class: "caption", title: row[NAME] }, element("div", {}, row[NAME]),
       element("div", { class: "quiet" }, parts.join(", ")));
@@ -255,17 +267,19 @@
   }
 
   function facts(row, labels) {
-    const lines = ["doubt " + row[DOUBT].toFixed(2)];
+    const values = [sizeText(row), "reliability " + row[RELIABILITY].toFixed(2), "doubt " + row[DOUBT].toFixed(2)];
     if (round().compared) {
-      lines.push((100 * row[CHANGE]).toFixed(0) + "% changed since the round before");
+      values.push((100 * row[CHANGE]).toFixed(0) + "% changed since the round before");
     }
+    const lines = [element("li", {}, values.join("; "))];
     if (site.kind === "pixels") {
       for (const [index, score, outcome, share] of labels) {
-        lines.push(className(index) + ": " + (100 * share).toFixed(1) + "% of the image, confidence "
-          + score.toFixed(2) + (outcome ? ", all of it ignored" : ""));
+        lines.push(element("li", {}, swatch(classColour(index)), className(index) + ": "
+          + (100 * share).toFixed(1) + "% of the image, confidence " + score.toFixed(2)
+          + (outcome ? ", all of it ignored" : "")));
       }
     }
-    return element("p", { class: "caption" }, lines.join("; "));
+    return element("ul", { class: "facts" }, ...lines);
   }
 
   const tiles = grid(document.getElementById("grid"), CAPTION_HEIGHT, tile);
@@ -294,10 +308,7 @@
         ...scoreColours.map(swatch), element("span", {}, "1")));
       return;
     }
-    const items = site.classes.slice(0, MOST_IN_LEGEND).map(function (name, index) {
-      return element("li", {}, swatch(classColour(index)), name);
-    });
-    box.replaceChildren(element("ul", { class: "legend" }, ...items));
+    box.replaceChildren(classLegend());
   }
 
   setUp();
