@@ -77,7 +77,9 @@ def backbone_checkpoint(params: Params) -> str:
     name = single_value(params.model.config)
     source = named_backbone(params)
     if source is None:
-        expected = "a config with a pretrained backbone, or champion, zoo, null or a file of weights"
+        expected = (
+            "a config with a pretrained backbone, or champion, zoo, null or a file of weights"
+        )
         found = f"{BACKBONE}, and {name} names no pretrained backbone"
         raise ModelError(f"model.weights: expected {expected}; found {found}")
     return source

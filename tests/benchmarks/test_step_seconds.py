@@ -5,6 +5,7 @@ import pytest
 from benchmarks.step_seconds import ROOT, measure
 
 
+@pytest.mark.slow
 def test_each_config_has_a_row(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     rows = measure("classification", 6, tmp_path)

@@ -104,6 +104,7 @@ def test_a_compressed_record_is_not_unpacked(tmp_path):
         weights_record(tmp_path / "weights.pth")
 
 
+@pytest.mark.slow
 def test_weights_without_a_record_have_an_unknown_origin_that_later_rounds_inherit(
     root, prepared, model, tmp_path, capsys
 ):

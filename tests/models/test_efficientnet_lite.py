@@ -183,6 +183,7 @@ def test_blocks_are_skipped_at_random_if_drop_path_rate_is_set():
     assert torch.equal(backbone(images)[0], backbone(images)[0])
 
 
+@pytest.mark.slow
 def test_a_model_folder_can_be_read_by_a_new_process():
     code = "from pseudolabel.models.trained import find_model_faults as find\n"
     code += "assert not find({'type': 'EfficientNetLite'}, 'config.json', 'mmseg')"

@@ -21,6 +21,7 @@ assert sys.modules["torch._dynamo"].__file__
 """
 
 
+@pytest.mark.slow
 def test_labelling_does_not_import_them_and_torchs_compiler_is_there_once_it_is_asked():
     done = subprocess.run(
         [sys.executable, "-c", LABELLING], capture_output=True, text=True, check=False

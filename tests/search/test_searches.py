@@ -57,6 +57,7 @@ def test_each_trial_trains_a_model_and_trial_0_has_the_values_in_use(tunable, tm
     assert len(list((tmp_path / ".scratch").rglob("weights.pth"))) == 1
 
 
+@pytest.mark.slow
 def test_val_and_test_do_not_change_the_result(tunable, tmp_path):
     data = tunable("classification")
     _, rows = tune_and_read(data, tmp_path, trials=1)

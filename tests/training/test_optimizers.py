@@ -37,6 +37,7 @@ def before(trained_tasks, tmp_path_factory):
     return train_weights(trained_tasks("classification"), folder, **frozen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_optimizer_trains_a_model(trained_tasks, before, tmp_path, name):
     after = train_weights(
@@ -142,6 +143,7 @@ def test_a_warm_up_that_is_too_short_is_refused(trained_tasks, changes, message)
         trained_tasks("classification").params(train=changes)
 
 
+@pytest.mark.slow
 def test_the_backbone_learns_at_a_share_of_the_learning_rate(trained_tasks, before, tmp_path):
     options = {"optimizer": {"type": "SGD"}}
     data = trained_tasks("classification")

@@ -82,6 +82,7 @@ def test_silver_changes_and_gold_does_not(any_task, tmp_path):
     assert differing >= len(weak) - gold - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("any_task", TASKS, indirect=True)
 def test_holes_reach_the_training_images(any_task, tmp_path):
     data = with_halves(any_task, tmp_path / "merged")
@@ -96,6 +97,7 @@ def test_holes_reach_the_training_images(any_task, tmp_path):
             assert (item["data_samples"].gt_sem_seg.data[0].numpy()[holes] == 255).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("any_task", ["detection", "semantic"], indirect=True)
 def test_mixing_mixes_silver_with_silver(any_task, tmp_path, monkeypatch):
     data = with_halves(any_task, tmp_path / "merged")
@@ -138,6 +140,7 @@ def test_a_student_trains_and_its_teacher_does_not_change(trained_tasks, tmp_pat
 TOO_LARGE = {"type": "albumentations.RandomCrop", "height": 500, "width": 500}
 
 
+@pytest.mark.slow
 def test_a_failure_on_silver_names_its_list(trained_tasks, tmp_path):
     data = with_halves(trained_tasks("classification"), tmp_path / "merged")
     flip = {"type": "RandomFlip", "prob": 0.5}
@@ -157,6 +160,7 @@ def test_failures_on_gold_and_silver_are_reported_together(trained_tasks, tmp_pa
     assert second.startswith("train.augmentations fail on the first image of silver: ")
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_common_list_on_silver_alone(trained_tasks, tmp_path):
     data = with_halves(trained_tasks("classification"), tmp_path / "merged")
     silver = SplitFolder(data.prepared / "silver")

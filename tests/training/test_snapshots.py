@@ -56,6 +56,7 @@ def test_a_snapshot_is_saved_before_the_checkpoint_of_its_step(saved):
     ]
 
 
+@pytest.mark.slow
 def test_each_snapshot_has_a_record_with_its_own_iterations(root, prepared, model, tmp_path):
     train(prepared, prepared, tmp_path / "model", tiny_params(root, train={"snapshots": 2}))
     files = kept_weights(tmp_path / "model")

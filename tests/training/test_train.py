@@ -44,6 +44,7 @@ def test_a_model_folder_has_config_weights_curve_and_record(model, prepared):
     assert config["model"]["bbox_head"]["num_classes"] == 3
 
 
+@pytest.mark.slow
 def test_the_seed_determines_the_weights(root, prepared, model, tmp_path):
     train(prepared, prepared, tmp_path / "again", tiny_params(root))
     assert hash_file(tmp_path / "again" / "weights.pth") == hash_file(model / "weights.pth")
@@ -75,6 +76,7 @@ def sampled_images(monkeypatch, data, prepared, output, params):
     return sampled[2:] if (data / "silver").exists() else sampled[1:]
 
 
+@pytest.mark.slow
 def test_gold_share_is_the_share_of_gold_in_batches(root, prepared, tmp_path, monkeypatch):
     data = merged_folder(prepared, tmp_path / "merged", root)
     params = tiny_params(root, train={"batch_size": 4, "gold_share": 0.25})
@@ -85,6 +87,7 @@ def test_gold_share_is_the_share_of_gold_in_batches(root, prepared, tmp_path, mo
     assert record["data"]["silver"]["images"] == 10
 
 
+@pytest.mark.slow
 def test_the_last_part_of_a_training_is_on_gold_alone(root, prepared, tmp_path, monkeypatch):
     data = merged_folder(prepared, tmp_path / "merged", root)
     params = tiny_params(root, train={"batch_size": 4, "gold_only_share": 0.5})
