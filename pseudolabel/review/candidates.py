@@ -24,6 +24,8 @@ from pseudolabel.review.labels import Box, Label, LabelledImage
 
 _WITHOUT_SILVER = 0.5
 """The lowest score of a class without any silver."""
+_SMALLEST_SIDE = 0.1
+"""Pixels."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def predicted_labels(
 ) -> list[LabelledImage]:
     """Return images with the labels that the teacher of a round predicted, in order.
 
-    Objects below the lowest score of their class in silver are left out.
+    Objects below the lowest score of their class in silver are left out, and those without an area.
 
     Args:
         folder: the round.
@@ -107,11 +109,26 @@ def predicted_labels(
             for image_id, found in _labels_of(batch, categories, lowest):
                 if image_id in labels:
                     labels[image_id] = found
-    sizes = zip(images.widths.tolist(), images.heights.tolist(), strict=True)
+    columns = (
+        images.ids.tolist(),
+        images.file_names,
+        images.widths.tolist(),
+        images.heights.tolist(),
+    )
     return [
-        LabelledImage(str(name), *size, labels[image_id])
-        for image_id, name, size in zip(images.ids.tolist(), images.file_names, sizes, strict=True)
+        LabelledImage(str(name), width, height, _visible(labels[image_id], width, height))
+        for image_id, name, width, height in zip(*columns, strict=True)
     ]
+
+
+def _visible(labels: tuple[Label, ...], width: int, height: int) -> tuple[Label, ...]:
+    """Return the labels with an area: a labelling tool cannot give back the others."""
+    return tuple(
+        label
+        for label in labels
+        if (label.box is None or min(label.box[2:]) >= _SMALLEST_SIDE)
+        and (label.mask is None or masks.areas([label.mask], height, width)[0])
+    )
 
 
 def _lowest_scores(folder: RoundFolder, categories: tuple[Category, ...]) -> dict[int, float]:

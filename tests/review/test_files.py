@@ -1,13 +1,16 @@
 """Review by files: images go out with predictions, a corrected COCO file comes back as gold."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pseudolabel.__main__ import main
+from pseudolabel.core import masks
 from pseudolabel.core.project import PREPARED, REVIEWED_GOLD, RoundFolder
 from pseudolabel.formats.label_maps import read_prediction_maps
+from pseudolabel.formats.shards import read_shard, shard_path, write_shard
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.review.batch import Batch
 from pseudolabel.review.candidates import last_round, read_candidates
@@ -84,6 +87,26 @@ def test_corrections_become_gold(any_task, project, capsys):
     sources = {row["source"] for row in json.loads(gold.coco_file.read_text())["annotations"]}
     assert sources == {"gold", "review"}
     assert gold.reviewed_images == len(names) - len(before["gold"])
+
+
+@pytest.mark.parametrize("any_task", ["detection", "instance"], indirect=True)
+@pytest.mark.usefixtures("project")
+def test_objects_without_an_area_are_not_sent(any_task):
+    path = shard_path(RoundFolder(1).predictions, 0)
+    rows = read_shard(path)
+    # Per image: a box without a width, then one that is seen, then an empty mask if there are any.
+    boxes, found = rows.boxes_xyxy.copy(), rows.masks.copy()
+    boxes[0::3, 2] = boxes[0::3, 0]
+    empty = any_task.task == "instance"
+    if empty:
+        found[2::3] = masks.encode(np.zeros((1, 80, 96), bool))[0]
+    sure = np.ones_like(rows.scores)
+    rows = replace(rows, boxes_xyxy=boxes, masks=found, scores=sure)
+    path.unlink()
+    write_shard(path, rows)
+    review("send", "--to", "coco", "--count", 4, "--by", "random")
+    counts = {len(image.labels) for image in Batch.read(1).images}
+    assert counts == {1 if empty else 2}
 
 
 @pytest.mark.parametrize("any_task", ["semantic"], indirect=True)
