@@ -19,7 +19,8 @@ demo: setup  ## run the loop on the generated sample (TASK=detection, instance, 
 	dvc repro
 	@cat report/rounds.md
 	@echo "To look at: pseudolabel view (or open report/index.html): rounds, silver, errors, data."
-	@echo "Your own data: pseudolabel init ../my_project --task $(or $(TASK),detection) --data FOLDER"
+	@echo "Your own data: pseudolabel import LABELS ../my_data, then"
+	@echo "pseudolabel init ../my_project --task $(or $(TASK),detection) --data ../my_data"
 
 test: setup  ## run the quick tests
 	OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile

@@ -2,10 +2,10 @@
 
 The order of work:
 
-  1. pseudolabel init my_project --task detection --data ../photos
-  2. pseudolabel import --from yolo my_labels my_data     labels in another format
-  3. pseudolabel check my_data                            all faults at once
-  4. dvc repro                                            build the rounds
+  1. pseudolabel import my_labels my_data                 labels and images, in any common format
+  2. pseudolabel check my_data --task detection           all faults at once
+  3. pseudolabel init my_project --task detection --data my_data
+  4. cd my_project && dvc repro                           build the rounds
   5. pseudolabel view                                     the rounds, the silver, the errors
 """
 

@@ -146,6 +146,8 @@ def _recognised_format(source: Path, split: str) -> str:
     if not found and split == "pool" and source.is_dir():
         return "folders"
     expected = "one format that is known by its files, or `--from FORMAT`"
+    if not found and source.is_dir():
+        expected += ", or `--split pool` for images without labels"
     several = "; ".join(f"{form} ({why})" for form, why in found.items())
     if not source.exists():
         expected, several = "a folder or a file", "neither"

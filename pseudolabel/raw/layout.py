@@ -86,6 +86,8 @@ def read_raw(
             missing, unreadable, damaged, of another size or outside images/; an image in two
             splits.
     """
+    if not root.is_dir():
+        raise DataError([Fault(str(root), "", "a folder of raw data", "none")])
     if not (root / IMAGES).is_dir():
         raise DataError([Fault(str(root), IMAGES, "a folder of images", "none")])
     deep: list[str] = []

@@ -39,6 +39,8 @@ def repair(root: Path, new: Path, task: str) -> list[str]:
         DataError: `root` has no images/, or has a pipe or a device, or `new` exists already or lies
             inside `root`.
     """
+    if not root.is_dir():
+        raise DataError([Fault(str(root), "", "a folder of raw data", "none")])
     if not (root / IMAGES).is_dir():
         raise DataError([Fault(str(root), IMAGES, "a folder of images", "none")])
     if new.exists() or new.resolve().is_relative_to(root.resolve()):

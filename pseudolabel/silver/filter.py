@@ -116,6 +116,11 @@ def _check_silver(counts: Counts, categories: tuple[Category, ...], output: Path
     report = f"{output / REPORT} lists the reasons"
     if not counts.images_kept or not counts.kept.sum():
         images = counts.images_kept + int(counts.images_dropped.sum())
+        if not counts.dropped.sum():
+            raise SilverError(
+                f"the teacher predicted no {unit} on {images} images: train it longer "
+                f"(train.iterations), or on more labels"
+            )
         raise SilverError(
             f"no silver label is left of {counts.dropped.sum()} predicted {unit} on {images} "
             f"images: lower filter.score, or train a better teacher; {report}"

@@ -69,6 +69,7 @@ def test_a_plain_folder_of_images_becomes_the_pool(tmp_path):
     status, _, messages = pseudolabel("import", tmp_path / "photos", tmp_path / "other")
     assert status == 1
     assert "expected one format that is known by its files" in messages
+    assert "or `--split pool` for images without labels" in messages
 
 
 def test_a_source_of_no_format_or_of_two_is_a_fault(tmp_path):

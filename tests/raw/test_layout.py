@@ -23,6 +23,11 @@ def test_a_valid_root_is_read(tmp_path):
     assert len(set(raw.gold.images.hashes)) == 3
 
 
+def test_a_root_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(DataError, match="my_data: expected a folder of raw data, found none"):
+        read(tmp_path / "my_data")
+
+
 def test_pool_json_lists_the_pool(tmp_path):
     root = raw_root(tmp_path, pool_count=3)
     content = coco(["pool/1.png"], first_id=50)

@@ -76,6 +76,13 @@ def test_no_silver_is_an_error_and_the_report_is_written(tmp_path, prepared):
     assert sum(report["annotations"]["dropped"]["score"].values()) == 60
 
 
+def test_a_teacher_that_found_nothing_must_train_longer(tmp_path, prepared):
+    nothing = random_predictions()
+    write_predictions(tmp_path / "predictions", nothing[nothing.scores > 1])
+    with pytest.raises(SilverError, match="the teacher predicted no annotations on .* longer"):
+        make_silver(tmp_path, prepared)
+
+
 def test_silver_of_one_class_of_several_is_an_error(tmp_path, prepared):
     predicted = random_predictions()
     write_predictions(tmp_path / "predictions", predicted[predicted.category_ids == 2])
