@@ -194,7 +194,7 @@ def test_columns_of_another_type(tmp_path, key, value):
     root = changed(tmp_path, lambda content: content["annotations"][1].update({key: value}))
     (fault,) = faults_of(root)
     assert fault.replace("an `", "a `").startswith(
-        f"gold.json: annotation id 2: expected a `{key}`, "
+        f"gold.json: annotation id 2 on gold/1.png: expected a `{key}`, "
     )
 
 

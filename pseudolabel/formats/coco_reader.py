@@ -209,6 +209,7 @@ def _parse_annotations(
     """
     sides = zip(images.widths.tolist(), images.heights.tolist(), strict=True)
     sizes: Sizes = dict(zip(images.ids.tolist(), sides, strict=True))
+    file_names = dict(zip(images.ids.tolist(), images.file_names.tolist(), strict=True))
     known = {category.id for category in categories}
     # One text for all faults: it is long if there are many categories.
     expected_category = f"a `category_id` of {sorted(known)}"
@@ -223,7 +224,8 @@ def _parse_annotations(
             wrong.insert(0, (expected_category, short_repr(category_id)))
         if not has_image and repr(image_id) not in told[0]:
             wrong.insert(0, ("an `image_id` of the images", short_repr(image_id)))
-        record = f"annotation id {annotation_id}"
+        place = f" on {file_names[image_id]}" if has_image else ""
+        record = f"annotation id {annotation_id}{place}"
         faults.extend(Fault(name, record, *mismatch) for mismatch in wrong)
         if not wrong and has_category and has_image:
             found.append((annotation_id, image_id, category_id, *shape, row))

@@ -63,6 +63,14 @@ def labels_in_coco_file(_: Path, dataset: Dataset, __: Path) -> Dataset:
     return dataset
 
 
+def require_folders(root: Path) -> None:
+    """Raise DataError if there is no such raw root, or if it has no images/."""
+    if not root.is_dir():
+        raise DataError([Fault(str(root), "", "a folder of raw data", "none")])
+    if not (root / IMAGES).is_dir():
+        raise DataError([Fault(str(root), IMAGES, "a folder of images", "none")])
+
+
 def read_raw(
     root: Path,
     read_split: SplitReader,
@@ -86,10 +94,7 @@ def read_raw(
             missing, unreadable, damaged, of another size or outside images/; an image in two
             splits.
     """
-    if not root.is_dir():
-        raise DataError([Fault(str(root), "", "a folder of raw data", "none")])
-    if not (root / IMAGES).is_dir():
-        raise DataError([Fault(str(root), IMAGES, "a folder of images", "none")])
+    require_folders(root)
     deep: list[str] = []
     splits, faults = _read_splits(root, read_split, deep, max_pixels, reviews)
     named = {name for dataset in splits.values() for name in dataset.images.file_names}

@@ -16,6 +16,7 @@ from pseudolabel.core.regular_files import read_content
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.formats.label_maps import LABEL_MAPS
+from pseudolabel.raw.layout import require_folders
 from pseudolabel.raw.repair_ids import drop_unused_categories, repair_ids
 from pseudolabel.raw.repair_labels import repair_labels
 from pseudolabel.raw.repair_names import repair_names
@@ -39,10 +40,7 @@ def repair(root: Path, new: Path, task: str) -> list[str]:
         DataError: `root` has no images/, or has a pipe or a device, or `new` exists already or lies
             inside `root`.
     """
-    if not root.is_dir():
-        raise DataError([Fault(str(root), "", "a folder of raw data", "none")])
-    if not (root / IMAGES).is_dir():
-        raise DataError([Fault(str(root), IMAGES, "a folder of images", "none")])
+    require_folders(root)
     if new.exists() or new.resolve().is_relative_to(root.resolve()):
         raise DataError([Fault(str(new), "", "a new folder outside the old one", "another folder")])
     special = [path for path in sorted(root.rglob("*")) if _is_special(path)]

@@ -90,7 +90,7 @@ FAULTS = [
     (
         "unknown category",
         lambda c: change(c, "annotations", category_id=9),
-        "annotation id 1: expected a `category_id` of [1, 2, 3], found 9",
+        "annotation id 1 on a.png: expected a `category_id` of [1, 2, 3], found 9",
     ),
     (
         "unknown image",
@@ -100,17 +100,20 @@ FAULTS = [
     (
         "box outside",
         lambda c: change(c, "annotations", bbox=[35, 3, 10, 12]),
-        "annotation id 1: expected a box inside the image (40x30), found [35, 3, 10, 12]",
+        "annotation id 1 on a.png: expected a box inside the image (40x30), found [35, 3, 10, 12]",
     ),
     (
         "box without area",
         lambda c: change(c, "annotations", bbox=[5, 3, 0, 12]),
-        "annotation id 1: expected a box with an area, found width 0 and height 12",
+        "annotation id 1 on a.png: expected a box with an area, found width 0 and height 12",
     ),
     (
         "box of three",
         lambda c: change(c, "annotations", bbox=[5, 3]),
-        "annotation id 1: expected a `bbox` of 4 finite numbers, x, y, width, height, found [5, 3]",
+        (
+            "annotation id 1 on a.png: "
+            "expected a `bbox` of 4 finite numbers, x, y, width, height, found [5, 3]"
+        ),
     ),
     (
         "no file name",
@@ -191,7 +194,8 @@ def test_labels_of_an_image_or_category_with_a_fault_are_no_faults(tmp_path, tab
         content["annotations"][0][key] = wrong
         builders.write_json(path, content)
         _, faults = parse_coco(path, Contract.BOX)
-        assert [fault.record for fault in faults[1:]] == ["annotation id 1"]
+        place = "" if key == "image_id" else " on a.png"
+        assert [fault.record for fault in faults[1:]] == [f"annotation id 1{place}"]
 
 
 def test_an_image_id_as_text_is_a_fault_beside_a_sound_image(tmp_path):

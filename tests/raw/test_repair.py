@@ -45,7 +45,7 @@ def test_a_box_that_leaves_its_image_is_clipped_and_its_fields_are_kept(tmp_path
 def test_a_box_that_is_mostly_outside_stays_a_fault(tmp_path, bbox):
     repairs, row = repaired(root_with(tmp_path, bbox=bbox), tmp_path / "new")
     assert (repairs, row["bbox"]) == ([], bbox)
-    with pytest.raises(DataError, match="annotation id 2: expected a box"):
+    with pytest.raises(DataError, match="annotation id 2 on gold/1.png: expected a box"):
         read_and_split(tmp_path / "new", "detection", splitting(), 0)
 
 
@@ -183,7 +183,7 @@ def test_the_command_check_reports_all_faults_and_repairs_into_a_new_root(tmp_pa
     assert status == 1
     fault = "expected a box inside the image (40x30), found [25, -4, 20, 14]"
     assert "error: 1 fault in the data:" in messages
-    assert f"gold.json: annotation id 2: {fault}" in messages
+    assert f"gold.json: annotation id 2 on gold/1.png: {fault}" in messages
     status, output, _ = pseudolabel("check", root, "--fix", tmp_path / "new")
     assert status == 0
     assert "1 repair in" in output
