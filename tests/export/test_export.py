@@ -15,10 +15,11 @@ from pseudolabel.core.prediction_records import Probabilities
 from pseudolabel.evaluation.classes import ClassScorer
 from pseudolabel.evaluation.score import score_model
 from pseudolabel.export.export import export
+from pseudolabel.export.onnx import write_onnx
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.training.train import train
-from tests.conftest import tiny_params
+from tests.conftest import ROOT, tiny_params
 from tests.finding import find_all
 from tests.leaks import prepared_from
 
@@ -137,6 +138,22 @@ def test_the_onnx_model_predicts_the_same(any_task, tmp_path):
     else:
         for row, labels in enumerate(batch.predictions.labels):
             assert (probabilities[row].argmax(axis=0)[:80] == labels).mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("task", "config"), [("semantic", "fpn_lite0"), ("classification", "lite0")]
+)
+def test_the_default_model_becomes_onnx(trained_tasks, tmp_path, config, task):
+    made = trained_tasks(task)
+    path = str(ROOT / "configs" / task / f"{config}.py")
+    params = made.params(model={"config": path, "weights": "backbone"})
+    train(made.prepared, made.prepared, tmp_path / "model", params)
+    # It compares onnxruntime's probabilities with those of the model itself.
+    write_onnx(tmp_path / "model", tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    (found,) = session.run(None, {"pixels": np.zeros((3, 3, 96, 96), np.float32)})
+    assert found.shape[0] == 3
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-4)
 
 
 @pytest.mark.parametrize(
