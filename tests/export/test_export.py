@@ -140,6 +140,7 @@ def test_the_onnx_model_predicts_the_same(any_task, tmp_path):
             assert (probabilities[row].argmax(axis=0)[:80] == labels).mean() > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "config"), [("semantic", "fpn_lite0"), ("classification", "lite0")]
 )

@@ -99,6 +99,7 @@ def test_a_training_begins_with_the_backbone_of_the_package(data, tmp_path, capf
     assert batch.images == len(images)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_network")
 def test_round_0_begins_with_the_backbone_and_students_with_the_champion(data, tmp_path):
     data = data("semantic")

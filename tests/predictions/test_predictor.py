@@ -71,6 +71,7 @@ def test_models_are_scored_with_all_views(any_task):
     assert scores[0] != scores[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("any_task", TASKS, indirect=True)
 def test_every_image_has_a_stability(any_task, tmp_path):
     schedule = {"snapshots": 2} | (LONGER if any_task.task == "instance" else {})

@@ -192,6 +192,7 @@ def test_partly_labelled_gold_is_labelled_into_a_separate_folder(root, prepared,
     assert not (tmp_path / "other" / "partial").exists()
 
 
+@pytest.mark.slow
 def test_models_with_different_image_sizes_label_together(root, prepared, model, tmp_path):
     params = tiny_params(root, model={"image_size": [64, 64]})
     train(prepared, prepared, tmp_path / "small", params)

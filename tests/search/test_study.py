@@ -48,6 +48,7 @@ def test_the_best_values_and_the_importances_are_written(tmp_path):
     assert float(first["importance"]) > 0.8
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_trials(tmp_path):
     for name in ("a", "b"):
         search(tmp_path / name, "hill", RANGES, 14, 3, hill)

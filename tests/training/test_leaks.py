@@ -49,7 +49,7 @@ def test_a_renamed_copy_of_a_test_image_in_gold_is_an_error(root, prepared, tmp_
         train(data, prepared, tmp_path / "model", tiny_params(root))
 
 
-@pytest.mark.parametrize("transductive", [False, True])
+@pytest.mark.parametrize("transductive", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_silver_on_test_images_is_allowed_only_if_transductive(
     root, prepared, tmp_path, transductive
 ):
