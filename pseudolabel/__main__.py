@@ -22,6 +22,7 @@ COMMANDS = {
     "init": "make a new project",
     "import": "convert labels in another format to a raw root",
     "check": "report all faults of a raw root, or repair it",
+    "index": "find new and changed raw files",
     "use": "write params.yaml for a task or a recipe",
     "view": "show the report in a browser",
     "augmentations": "show what the augmentations do to some images",

@@ -1,7 +1,7 @@
 """data.root -> data/prepared: the raw data, checked and split."""
 
 from pseudolabel.core.errors import plain_errors
-from pseudolabel.core.project import PREPARED, REVIEWED_GOLD
+from pseudolabel.core.project import KEPT_RAW, PREPARED, REVIEWED_GOLD
 from pseudolabel.core.workdir import output_lock
 from pseudolabel.params.loading import load_params
 from pseudolabel.splits.prepare import prepare
@@ -11,4 +11,4 @@ if __name__ == "__main__":
         params = load_params()
         with output_lock(PREPARED):
             values = params.task, params.prepare, params.seed
-            prepare(params.data.root, PREPARED, *values, REVIEWED_GOLD)
+            prepare(params.data.root, PREPARED, *values, REVIEWED_GOLD, KEPT_RAW)

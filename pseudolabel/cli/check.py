@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pseudolabel.cli.template import template_folder
 from pseudolabel.core.errors import ParamsError, counted
-from pseudolabel.core.project import REVIEWED_GOLD
+from pseudolabel.core.project import KEPT_RAW, REVIEWED_GOLD
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.params.common import Params
 from pseudolabel.params.loading import PARAMS, load_params
@@ -53,8 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         for line in repairs:
             print(f"  {line}")
         root = arguments.fix
-    own = REVIEWED_GOLD if root.resolve() == params.data.root.resolve() else None
-    prepared = read_and_split(root, params.task, params.prepare, params.seed, own)
+    is_own = root.resolve() == params.data.root.resolve()
+    folders = (REVIEWED_GOLD, KEPT_RAW) if is_own else (None, None)
+    prepared = read_and_split(root, params.task, params.prepare, params.seed, *folders)
     print("\n".join(_describe(prepared)))
     return 0
 

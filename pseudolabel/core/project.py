@@ -10,6 +10,9 @@ LAST_ROUND = 9
 """The last round in rounds/dvc.yaml."""
 
 SAMPLE = Path("data/sample")
+MANIFEST = Path("data/manifest.json")
+KEPT_RAW = Path(".scratch/raw")
+"""What is known of the raw files between runs."""
 PREPARED = Path("data/prepared")
 ROUNDS = Path("rounds")
 FOLD_MODELS = Path("folds/models")

@@ -95,10 +95,24 @@ def read_image_fact(folder: Path, name: str, max_pixels: int | None = None) -> I
         return Fault("", "", "an image file", "no file" + hint * is_there)
     except (OSError, UnreadableImageError) as error:
         return Fault("", "", "a readable image", str(error) or type(error).__name__)
-    if max_pixels is not None and header.width * header.height > max_pixels:
+    fact = ImageFacts(header.width, header.height, hash_bytes(content), header.is_deep)
+    return usable_fact(fact, name, max_pixels)
+
+
+def usable_fact(fact: ImageFacts, name: str, max_pixels: int | None) -> ImageFacts | Fault:
+    """Return the facts of an image file, or a fault if its name or its size cannot be used.
+
+    Args:
+        fact: the facts.
+        name: the path relative to images/.
+        max_pixels: an image of more pixels cannot be used; None for no limit.
+    """
+    if (expected := describe_file_fault(name)) is not None:
+        return Fault("", "", expected, repr(name))
+    if max_pixels is not None and fact.width * fact.height > max_pixels:
         expected = f"at most {max_pixels:,} pixels (prepare.max_pixels)"
-        return Fault("", "", expected, f"{header.width:,} x {header.height:,}")
-    return ImageFacts(header.width, header.height, hash_bytes(content), header.is_deep)
+        return Fault("", "", expected, f"{fact.width:,} x {fact.height:,}")
+    return fact
 
 
 def read_unchanged(path: Path, digest: str) -> bytes:

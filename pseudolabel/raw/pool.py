@@ -11,7 +11,8 @@ import numpy as np
 from pseudolabel.core.errors import Fault
 from pseudolabel.core.files import describe_outside, path_inside
 from pseudolabel.core.records import Images
-from pseudolabel.formats.image_files import IMAGES, ImageFacts, list_images, read_image_facts
+from pseudolabel.formats.image_files import IMAGES, ImageFacts
+from pseudolabel.manifest.manifest import Manifest
 
 
 def links_outside(root: Path, unreadable: list[str]) -> Iterator[Fault]:
@@ -35,24 +36,22 @@ def links_outside(root: Path, unreadable: list[str]) -> Iterator[Fault]:
 
 
 def scan_pool(
-    root: Path, named: set[str], deep: list[str], max_pixels: int | None
+    manifest: Manifest, named: set[str], deep: list[str], max_pixels: int | None
 ) -> tuple[Images, list[str]]:
     """Return the images in images/ that are in no JSON file, and the files that cannot be read.
 
     Args:
-        root: the raw root.
+        manifest: the files of the raw root.
         named: the images in the JSON files.
         deep: the list to which names of images of more than 8 bits are added.
         max_pixels: an image of more pixels cannot be used; None for no limit.
     """
-    folder = root / IMAGES
     known = {os.path.normpath(name) for name in named}
-    names = [name for name in list_images(folder) if name not in known]
+    names = [name for name in manifest.images if name not in known]
     kept: list[tuple[str, ImageFacts]] = []
     unreadable = []
-    for name, fact in zip(
-        names, read_image_facts(folder, names, "the pool", max_pixels), strict=True
-    ):
+    facts = manifest.usable_facts(names, "the pool", max_pixels)
+    for name, fact in zip(names, facts, strict=True):
         if isinstance(fact, Fault):
             unreadable.append(name.encode(errors="backslashreplace").decode())
         else:

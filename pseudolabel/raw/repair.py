@@ -16,7 +16,7 @@ from pseudolabel.core.regular_files import read_content
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.formats.label_maps import LABEL_MAPS
-from pseudolabel.raw.layout import require_folders
+from pseudolabel.manifest.manifest import require_folders
 from pseudolabel.raw.repair_ids import drop_unused_categories, repair_ids
 from pseudolabel.raw.repair_labels import repair_labels
 from pseudolabel.raw.repair_names import repair_names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.common import Prepare
 from pseudolabel.raw import SPLIT_READERS, SPLIT_WRITERS
-from pseudolabel.raw.layout import LABELLED_SPLITS, RawData, read_raw
+from pseudolabel.raw.layout import RawData, read_raw
 from pseudolabel.raw.reviewed import REVIEWED, Review
+from pseudolabel.raw.split_checks import LABELLED_SPLITS
 from pseudolabel.splits.duplicates import DuplicateFinder
+from pseudolabel.splits.leak_guard import LeakGuard
 from pseudolabel.splits.messages import (
     describe_deep,
     describe_few,
@@ -52,7 +54,13 @@ class Prepared:
 
 
 def prepare(
-    root: Path, output: Path, task: str, section: Prepare, seed: int, reviews: Path | None = None
+    root: Path,
+    output: Path,
+    task: str,
+    section: Prepare,
+    seed: int,
+    reviews: Path | None = None,
+    kept: Path | None = None,
 ) -> None:
     """Write a folder for each split, report.json and report.html into `output`.
 
@@ -63,11 +71,12 @@ def prepare(
         section: how gold is split, and what counts as a near-duplicate.
         seed: of the split.
         reviews: the folder that may have a reviewed.json; its images are joined to gold.
+        kept: the folder with what is known of unchanged images; None to read all, and keep nothing.
 
     Raises:
         DataError: the raw data or `prepare.partial` have faults; all of them are listed.
     """
-    prepared = read_and_split(root, task, section, seed, reviews)
+    prepared = read_and_split(root, task, section, seed, reviews, kept)
     partial = partly_labelled(prepared.splits["gold"], section.partly_labelled)
     with written_aside(output) as aside:
         aside.mkdir(parents=True)
@@ -89,7 +98,12 @@ def prepare(
 
 
 def read_and_split(
-    root: Path, task: str, section: Prepare, seed: int, reviews: Path | None = None
+    root: Path,
+    task: str,
+    section: Prepare,
+    seed: int,
+    reviews: Path | None = None,
+    kept: Path | None = None,
 ) -> Prepared:
     """Return a raw root as checked splits.
 
@@ -97,34 +111,12 @@ def read_and_split(
         DataError: the raw data has faults; all of them are listed.
     """
     distance = section.duplicate_distance
-    options = distance is not None, section.max_pixels, reviews
+    options = distance is not None, section.max_pixels, reviews, kept
     raw = read_raw(root, SPLIT_READERS[task], *options)
     raw, unlabelled = _without_unlabelled(raw, task)
     finder = DuplicateFinder(raw.perceptual_hashes, raw.groups, distance or 0)
     prepared = _prepare_splits(raw, finder, section, seed)
     return replace(prepared, report=prepared.report | {"images_without_labels": unlabelled})
-
-
-@dataclass
-class _LeakGuard:
-    """Removes images from a split whose duplicates are in a split that is measured on.
-
-    Attributes:
-        finder: finds duplicates.
-        removed: every removed image with its duplicate, in order of removal.
-    """
-
-    finder: DuplicateFinder
-    removed: list[Duplicate] = field(default_factory=list)
-
-    def remove_from(self, dataset: Dataset, split: str, guards: Mapping[str, Dataset]) -> Dataset:
-        """Return a split without images that have a duplicate in one of the guards."""
-        for guard, guarded in guards.items():
-            pairs = self.finder.find(dataset.images, split, guarded.images, guard)
-            names = [pair.file for pair in pairs]
-            dataset = select_images(dataset, ~np.isin(dataset.images.file_names, names))
-            self.removed += pairs
-        return dataset
 
 
 def _prepare_splits(raw: RawData, finder: DuplicateFinder, section: Prepare, seed: int) -> Prepared:
@@ -135,11 +127,11 @@ def _prepare_splits(raw: RawData, finder: DuplicateFinder, section: Prepare, see
     Raises:
         DataError: a split would be empty, or there are too few images to split.
     """
-    guard = _LeakGuard(finder)
+    guard = LeakGuard(finder)
     measured, gold = _hold_out(raw, guard, section, seed)
     pool = Dataset(raw.pool, Annotations.empty(), gold.categories)
     pool = guard.remove_from(pool, "pool", measured)
-    copies = _LeakGuard(DuplicateFinder({}, {}, 0))
+    copies = LeakGuard(DuplicateFinder({}, {}, 0))
     pool = copies.remove_from(pool, "pool", {"gold": gold})
     removed = guard.removed + copies.removed
     if section.transductive:
@@ -153,7 +145,7 @@ def _prepare_splits(raw: RawData, finder: DuplicateFinder, section: Prepare, see
 
 
 def _hold_out(
-    raw: RawData, guard: _LeakGuard, section: Prepare, seed: int
+    raw: RawData, guard: LeakGuard, section: Prepare, seed: int
 ) -> tuple[dict[str, Dataset], Dataset]:
     """Return the splits that are measured on, and the rest of gold."""
     test = raw.test or Dataset.empty(raw.gold.categories)

@@ -22,13 +22,14 @@ FILTER = {"filter@1", "filter@2"}
 MERGE = {"merge@1", "merge@2"}
 EVALUATE = {"evaluate_teacher", "evaluate@1", "evaluate@2"}
 SHOW = {"index_teacher", "index@1", "index@2", "compare"}
-ALL = {"prepare", "sample"} | TRAIN | LABEL | FILTER | MERGE | EVALUATE | SHOW
+ALL = {"manifest", "prepare", "sample"} | TRAIN | LABEL | FILTER | MERGE | EVALUATE | SHOW
 # One file of each package, and the stages that depend on it.
 TOUCHED = {
     "core/boxes.py": ALL,
     "params/filter.py": set(),
     "formats/shards.py": ALL,
     "pages/html.py": {"prepare"} | SHOW,
+    "manifest/kept_files.py": {"manifest", "prepare", "sample"},
     "raw/repair.py": {"prepare", "sample"},
     "splits/stratify.py": {"prepare"},
     "models/configs.py": TRAIN | LABEL | EVALUATE,
@@ -90,7 +91,7 @@ def changed_stages(repository, path):
 
 
 def test_a_touched_file_reruns_the_stages_that_depend_on_its_package(at_round_2):
-    ran, found = {*at_round_2.first, "sample"}, {}
+    ran, found = {*at_round_2.first, "manifest", "sample"}, {}
     for path in TOUCHED:
         file = at_round_2.folder / "pseudolabel" / path
         content = file.read_text()

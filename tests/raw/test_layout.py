@@ -11,9 +11,11 @@ from pseudolabel.raw.coco_splits import coco_split
 from pseudolabel.raw.layout import read_raw
 from tests.builders import coco, raw_root, write_image, write_json
 
+BOXES = coco_split(Contract.BOX)
+
 
 def read(root):
-    return read_raw(root, coco_split(Contract.BOX))
+    return read_raw(root, BOXES)
 
 
 def test_a_valid_root_is_read(tmp_path):

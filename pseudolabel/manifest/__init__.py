@@ -1,0 +1,1 @@
+"""Raw root -> manifest: its files by name and content. Stage `manifest`; it starts at once."""
