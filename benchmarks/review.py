@@ -95,7 +95,7 @@ def measure(case: Case, work: Path, way: str, count: int, seed: int) -> str:
     row = loop(bench, 1)
     silver = bench.run("loop", 1).folder / "silver"
     if way != "none":
-        folder = work / case.name / way / str(seed)
+        folder = work / case.name / case.setting / way / str(seed)
         if not (folder / "raw").exists():
             with_reviews(case.root, folder / "raw", choose(bench, way, count, seed))
         reviewed = replace(case, root=folder / "raw")

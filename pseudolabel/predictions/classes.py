@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pseudolabel.core.prediction_records import Probabilities
 from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import Pipeline, fit_to_size, scale_size
+from pseudolabel.predictions.full_batches import predict_full_batch
 from pseudolabel.predictions.stability import classes_agreement
 from pseudolabel.predictions.task_predictor import ModelBatches, PredictOptions, View
 
@@ -48,7 +49,7 @@ class ClassPredictor:
         values, image_ids = [], others[0].image_ids if others else np.empty(0, np.int64)
         for model, views in batches:
             for batch in views:
-                samples = model.test_step(batch)
+                samples = predict_full_batch(model, batch, options.section.batch_size)
                 values.append(torch.stack([sample.pred_score for sample in samples]))
                 image_ids = np.array([sample.img_id for sample in samples], np.int64)
         device = values[0].device if values else "cpu"

@@ -14,6 +14,7 @@ from pseudolabel.core.records import Annotations
 from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import Pipeline, fit_to_size, scale_size
 from pseudolabel.predictions.ensemble import fuse_boxes
+from pseudolabel.predictions.full_batches import predict_full_batch
 from pseudolabel.predictions.stability import objects_agreement
 from pseudolabel.predictions.task_predictor import ModelBatches, PredictOptions, View
 
@@ -62,7 +63,8 @@ class BoxPredictor:
         by_view = [rows[rows.scores >= floor] for rows in others]
         for model, views in batches:
             for batch in views:
-                parts = [self.image_objects(sample, options) for sample in model.test_step(batch)]
+                samples = predict_full_batch(model, batch, options.section.batch_size)
+                parts = [self.image_objects(sample, options) for sample in samples]
                 by_view.append(Annotations.concatenate([Annotations.empty(), *parts]))
         if len(by_view) == 1:
             return by_view[0]

@@ -15,6 +15,7 @@ from pseudolabel.core.prediction_records import LabelMaps
 from pseudolabel.models.configs import SIZE_DIVISOR
 from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import Pipeline, fit_to_size, scale_size
+from pseudolabel.predictions.full_batches import predict_full_batch
 from pseudolabel.predictions.stability import maps_agreement
 from pseudolabel.predictions.task_predictor import ModelBatches, PredictOptions, View
 
@@ -87,7 +88,8 @@ class PixelPredictor:
         sums: list[torch.Tensor] = []
         single = [(model, batch) for model, views in batches for batch in views]
         for number, (model, batch) in enumerate(single):
-            for row, sample in enumerate(model.test_step(batch)):
+            samples = predict_full_batch(model, batch, options.section.batch_size)
+            for row, sample in enumerate(samples):
                 probabilities = sample.seg_logits.data.softmax(dim=0)
                 if number:
                     sums[row] += probabilities

@@ -11,6 +11,8 @@ By = Literal["doubt", "diversity", "both", "random"]
 """How images are chosen."""
 _DOUBTFUL = 4
 """With `both`, this many times the wanted images are candidates: those in most doubt."""
+_SHARE = 0.5
+"""With `both`, candidates are at most this share of the images: else doubt would not count."""
 
 Rows = NDArray[np.int64]
 Features = NDArray[np.float32]
@@ -53,7 +55,8 @@ def doubtful_and_diverse(
     doubts: NDArray[np.float32], features: Features, known: Features, count: int
 ) -> Rows:
     """Return the rows of images that are far from each other, among those in most doubt."""
-    candidates = most_doubtful(doubts, _DOUBTFUL * count)
+    at_most = max(count, int(_SHARE * len(doubts)))
+    candidates = most_doubtful(doubts, min(_DOUBTFUL * count, at_most))
     return candidates[most_diverse(features[candidates], known, count)]
 
 

@@ -42,9 +42,9 @@ def test_the_greedy_choice_is_at_most_twice_as_far_as_the_best_one(seed):
 
 
 def test_both_takes_diverse_images_among_the_doubtful():
-    doubts = np.array([0.9, 0.8, 0.7, 0.6, 0.0], np.float32)
-    features = np.array([[0, 0], [0.1, 0], [0.2, 0], [3, 0], [9, 9]], np.float32)
-    # Four candidates for one image; the fifth is far, but not doubtful.
+    doubts = np.array([0.9, 0.8, 0.7, 0.6, *np.zeros(4)], np.float32)
+    features = np.array([[0, 0], [0.1, 0], [0.2, 0], [3, 0], *np.full((4, 2), 9)], np.float32)
+    # Four candidates for one image; the others are far, but not doubtful.
     known = np.array([[0, 0]], np.float32)
     assert doubtful_and_diverse(doubts, features, known, 1).tolist() == [3]
 
@@ -54,3 +54,11 @@ def test_random_images_depend_on_the_seed_alone():
     assert first.tolist() == second.tolist()
     assert len(set(first.tolist())) == 5
     assert at_random(20, 5, 1).tolist() != first.tolist()
+
+
+def test_both_leaves_out_the_surer_half_of_the_images():
+    # The image farthest from all others is one that the filter is sure about.
+    features = np.array([[0, 1], [0, 2], [0, 3], [9, 9]], np.float32)
+    doubts = np.array([0.9, 0.8, 0.2, 0.1], np.float32)
+    known = np.zeros((1, 2), np.float32)
+    assert sorted(doubtful_and_diverse(doubts, features, known, 2).tolist()) == [0, 1]
