@@ -88,13 +88,11 @@ def read_in_child(maps, queue):
     queue.put((maps._process, found))
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_another_process_opens_the_shards_for_itself(tmp_path, start):
+def test_a_forked_process_opens_the_shards_for_itself(tmp_path):
     maps = MapShards(write_shards(tmp_path))
-    if start == "fork":
-        maps.labels(IDS[0])
+    maps.labels(IDS[0])
     own = dict(maps._open)
-    context = multiprocessing.get_context(start)
+    context = multiprocessing.get_context("fork")
     queue = context.Queue()
     process = context.Process(target=read_in_child, args=(maps, queue))
     process.start()
