@@ -16,7 +16,7 @@ from pseudolabel.core.datasets import select_images
 from pseudolabel.core.project import PREPARED
 from pseudolabel.core.records import Dataset
 from pseudolabel.evaluation.pixels import confusion
-from pseudolabel.formats.label_maps import LABEL_MAPS, UNLABELLED, map_path
+from pseudolabel.formats.label_maps import LABEL_MAPS, UNLABELLED
 from pseudolabel.formats.shards import read_shards
 from pseudolabel.formats.silver_folder import DECISIONS, kept_images
 from pseudolabel.formats.split_folder import SplitFolder
@@ -92,7 +92,7 @@ def _count_pixels(silver: SplitFolder, truth: Truth) -> list[Counts]:
     for image_id in truth.dataset.images.ids.tolist():
         true = truth.folder.label_map(image_id)
         totals += np.bincount(true[true != UNLABELLED], minlength=classes)
-        if map_path(silver.path, image_id).exists():
+        if image_id in silver.map_shards:
             labels = silver.label_map(image_id)
             labels[labels == UNLABELLED] = classes
             table += confusion(true, labels, classes + 1)[:classes]

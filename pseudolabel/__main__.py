@@ -26,6 +26,7 @@ COMMANDS = {
     "use": "write params.yaml for a task or a recipe",
     "view": "show the report in a browser",
     "augmentations": "show what the augmentations do to some images",
+    "masks": "write the label maps of silver as PNG files",
     "folds": "collect the champions of fold experiments",
     "review": "send images to a labelling tool, and take corrections back",
     "upgrade": "bring a project's pipeline files to the installed version",

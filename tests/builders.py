@@ -13,6 +13,9 @@ import numpy as np
 import orjson
 
 from pseudolabel.core.records import Annotations, Category, Dataset, Images
+from pseudolabel.formats.label_maps import LABEL_MAPS
+from pseudolabel.formats.map_shards import MapShardWriter
+from pseudolabel.formats.shards import shard_path
 from pseudolabel.params.common import Prepare
 from pseudolabel.params.filter import Filter
 
@@ -149,6 +152,17 @@ def raw_root(root: Path, gold_count: int = 4, pool_count: int = 3, **splits: int
         number += 1
         write_image(root / "images" / "pool" / f"{index}.png", number)
     return root
+
+
+def pack_label_maps(folder: Path, shard_images: int = 3) -> None:
+    """Replace the PNG files with the label maps of a split by shards, as silver has them."""
+    files = sorted((folder / LABEL_MAPS).glob("*.png"))
+    writer = MapShardWriter(folder / ".unfinished")
+    for number, begin in enumerate(range(0, len(files), shard_images)):
+        for path in files[begin : begin + shard_images]:
+            writer.add(int(path.stem), path.read_bytes())
+            path.unlink()
+        writer.close(shard_path(folder / LABEL_MAPS, number))
 
 
 def pseudolabel(*arguments: object) -> tuple[int, str, str]:

@@ -22,6 +22,9 @@ from hypothesis import strategies as st
 from pseudolabel.core.errors import PseudolabelError
 from pseudolabel.core.prediction_records import Probabilities
 from pseudolabel.core.records import Annotations, Category
+from pseudolabel.formats.label_maps import encode_map
+from pseudolabel.formats.map_shards import CONFIDENCES, MapShards, MapShardWriter
+from pseudolabel.formats.map_shards import LABELS as LABELS_COLUMN
 from pseudolabel.formats.shards import (
     read_probabilities,
     read_shard,
@@ -75,6 +78,13 @@ def shard(path):
     boxes = np.array([[1, 2, 10, 12], [3, 3, 9, 9]], np.float32)
     ids, scores = np.array([1, 2]), np.array([0.5, 0.9], np.float32)
     write_shard(path, Annotations.predicted(ids, np.ones(2, np.int32), boxes, scores, 1), ["a.png"])
+
+
+def maps(path):
+    writer = MapShardWriter(path.with_suffix(".unfinished"), (LABELS_COLUMN, CONFIDENCES))
+    for image_id in (1, 2):
+        writer.add(image_id, *[encode_map(np.full((6, 9), image_id, np.uint8))] * 2)
+    writer.close(path, ["a.png"])
 
 
 def probabilities(path):
@@ -150,8 +160,16 @@ def read_all_of_shard(path):
     read_unreadable(path)
 
 
+def read_all_maps(path):
+    found = MapShards([path])
+    for image_id in found.image_ids.tolist():
+        found.prediction(image_id)
+    read_unreadable(path)
+
+
 FILES = {
     "shard.parquet": (shard, read_all_of_shard),
+    "maps.parquet": (maps, read_all_maps),
     "probabilities.parquet": (probabilities, read_probabilities),
     "weights.pth": (weights, load_weights),
     "recorded.pth": (weights, read_record),

@@ -8,7 +8,8 @@ import numpy as np
 
 from pseudolabel.audit.suspects import WRONG_CLASS, Suspect, sort_suspects
 from pseudolabel.core.records import Dataset
-from pseudolabel.formats.label_maps import read_prediction_maps
+from pseudolabel.formats.map_shards import MapShards
+from pseudolabel.formats.shards import shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
 
 
@@ -26,11 +27,9 @@ def pixel_suspects(gold: Dataset, predictions: Path) -> list[Suspect]:
     """
     classes = len(gold.categories)
     labelled = SplitFolder(predictions / "gold")
-    ids = gold.images.ids.tolist()
-    maps = read_prediction_maps(predictions, ids)
-    suspects = []
-    for image_id, file, predicted in zip(ids, gold.images.file_names, maps, strict=True):
-        labels = labelled.label_map(image_id)
+    maps, suspects = MapShards(shard_paths(predictions)), []
+    for image_id, file in zip(gold.images.ids.tolist(), gold.images.file_names, strict=True):
+        predicted, labels = maps.prediction(image_id), labelled.label_map(image_id)
         guesses, confidences = predicted.labels[0], predicted.confidences[0] / 255
         for index, category in enumerate(gold.categories):
             region = labels == index

@@ -1,12 +1,12 @@
 """Label maps as PNG: one class per pixel, 255 for pixels without a label.
 
 In the pipeline a pixel holds the index of its class. A predicted map has a second PNG with the
-probability of each pixel's class, in steps of 1/255.
+probability of each pixel's class, in steps of 1/255. Predictions and silver are PNGs in shards, see
+map_shards.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -15,13 +15,10 @@ from numpy.typing import NDArray
 
 from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.core.files import written_aside
-from pseudolabel.core.prediction_records import LabelMaps
 from pseudolabel.core.records import Annotations
 
 LABEL_MAPS = "masks"
-"""The folder of label maps in a raw root and in the folder of a split."""
-PREDICTED_LABELS, PREDICTED_CONFIDENCES = "labels", "confidences"
-"""The folders of predicted maps, beside the prediction shards."""
+"""The folder of label maps in a raw root and in the folder of a split; in silver it has shards."""
 UNLABELLED = 255
 
 LabelMap = NDArray[np.uint8]
@@ -32,11 +29,34 @@ def map_path(folder: Path, image_id: int) -> Path:
     return folder / LABEL_MAPS / f"{image_id:09d}.png"
 
 
+def encode_map(labels: LabelMap) -> bytes:
+    """Return an (h, w) map as PNG."""
+    return cv2.imencode(".png", labels)[1].tobytes()
+
+
+def decode_map(content: bytes, source: str) -> LabelMap:
+    """Return an (h, w) map that `encode_map` encoded.
+
+    Args:
+        content: the PNG.
+        source: the name of the map in a message.
+
+    Raises:
+        DataError: the content is no PNG.
+    """
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise DataError([Fault(source, "", "a label map, PNG", "another content")])
+    return pixels.astype(np.uint8, copy=False)
+
+
 def write_map(path: Path, labels: LabelMap) -> None:
     """Write an (h, w) map as PNG, atomically."""
-    encoded = cv2.imencode(".png", labels)[1]
     with written_aside(path) as aside:
-        aside.write_bytes(encoded.tobytes())
+        aside.write_bytes(encode_map(labels))
 
 
 def read_map(path: Path) -> LabelMap:
@@ -49,33 +69,6 @@ def read_map(path: Path) -> LabelMap:
     if pixels is None:
         raise DataError([Fault(str(path), "", "a label map, PNG", "no readable file")])
     return pixels.astype(np.uint8, copy=False)
-
-
-def write_prediction_maps(folder: Path, maps: LabelMaps) -> None:
-    """Write predicted label maps and confidence maps to a folder of predictions."""
-    for image_id, labels, confidences in zip(
-        maps.image_ids.tolist(), maps.labels, maps.confidences, strict=True
-    ):
-        write_map(_prediction_path(folder, PREDICTED_LABELS, image_id), labels)
-        write_map(_prediction_path(folder, PREDICTED_CONFIDENCES, image_id), confidences)
-
-
-def read_prediction_maps(folder: Path, image_ids: Iterable[int]) -> Iterator[LabelMaps]:
-    """Yield the predicted maps of images, one image at a time.
-
-    Raises:
-        DataError: a map is missing or is no PNG.
-    """
-    for image_id in image_ids:
-        yield LabelMaps(
-            np.array([image_id], np.int64),
-            [read_map(_prediction_path(folder, PREDICTED_LABELS, image_id))],
-            [read_map(_prediction_path(folder, PREDICTED_CONFIDENCES, image_id))],
-        )
-
-
-def _prediction_path(folder: Path, kind: str, image_id: int) -> Path:
-    return folder / kind / f"{image_id:09d}.png"
 
 
 def label_map_rows(

@@ -1,7 +1,6 @@
 """Predictions on disk: one writer and one reader per kind of label.
 
-Objects and classes are Parquet shards. Pixels are PNGs; their shards hold one row per image and
-class, with its area and its mean confidence.
+All are Parquet shards. A row is an object, or an image with its probabilities or its maps.
 """
 
 from __future__ import annotations
@@ -11,15 +10,16 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pseudolabel.core.prediction_records import LabelMaps, Probabilities
 from pseudolabel.core.records import Annotations, Predictions
 from pseudolabel.core.tasks import Kind
-from pseudolabel.formats.label_maps import (
-    label_map_rows,
-    read_prediction_maps,
-    write_prediction_maps,
+from pseudolabel.formats.label_maps import encode_map
+from pseudolabel.formats.map_shards import (
+    CONFIDENCES,
+    LABELS,
+    MapShards,
+    MapShardWriter,
 )
 from pseudolabel.formats.shards import (
     Shard,
@@ -29,6 +29,9 @@ from pseudolabel.formats.shards import (
     write_probabilities,
     write_shard,
 )
+
+_UNFINISHED = ".unfinished"
+"""The file of the shard of maps that is being written, in the folder of predictions."""
 
 
 class ShardWriter(Protocol):
@@ -46,21 +49,18 @@ class ShardWriter(Protocol):
         """
 
 
-def shard_writer(
-    kind: Kind, folder: Path, category_ids: NDArray[np.int32], round_number: int
-) -> ShardWriter:
+def shard_writer(kind: Kind, folder: Path, classes: int) -> ShardWriter:
     """Return the writer for a kind of label.
 
     Args:
         kind: the kind of label.
         folder: the folder of predictions.
-        category_ids: (c,) ids of the classes.
-        round_number: the round that predicts.
+        classes: the number of classes.
     """
     if kind == "classes":
-        return _ProbabilitiesWriter(len(category_ids))
+        return _ProbabilitiesWriter(classes)
     if kind == "pixels":
-        return _LabelMapsWriter(folder, category_ids, round_number)
+        return _LabelMapsWriter(folder)
     return _AnnotationsWriter()
 
 
@@ -75,7 +75,9 @@ def read_predictions(kind: Kind, shard: Shard) -> Iterator[Predictions]:
     elif kind == "pixels":
         unreadable = read_unreadable(shard.path)
         readable = ~np.isin(shard.images.file_names.astype(str), np.array(unreadable, str))
-        yield from read_prediction_maps(shard.path.parent, shard.images.ids[readable].tolist())
+        maps = MapShards([shard.path])
+        for image_id in shard.images.ids[readable].tolist():
+            yield maps.prediction(image_id)
     else:
         yield read_shard(shard.path)
 
@@ -92,20 +94,19 @@ class _AnnotationsWriter:
         self.parts = [Annotations.empty()]
 
 
-class _LabelMapsWriter(_AnnotationsWriter):
-    def __init__(self, folder: Path, category_ids: NDArray[np.int32], round_number: int) -> None:
-        super().__init__()
-        self.folder, self.category_ids, self.round_number = folder, category_ids, round_number
+class _LabelMapsWriter:
+    def __init__(self, folder: Path) -> None:
+        self.writer = MapShardWriter(folder / _UNFINISHED, (LABELS, CONFIDENCES))
 
     def add(self, predictions: Predictions) -> None:
         maps = cast(LabelMaps, predictions)
-        write_prediction_maps(self.folder, maps)
         for image_id, labels, confidences in zip(
             maps.image_ids.tolist(), maps.labels, maps.confidences, strict=True
         ):
-            super().add(
-                label_map_rows(image_id, labels, confidences, self.category_ids, self.round_number)
-            )
+            self.writer.add(image_id, encode_map(labels), encode_map(confidences))
+
+    def close(self, path: Path, unreadable: Sequence[str]) -> None:
+        self.writer.close(path, unreadable)
 
 
 class _ProbabilitiesWriter:

@@ -37,8 +37,11 @@ _SCHEMA = pa.schema(
 )
 _BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 _SHARD_NAME = re.compile(r"shard-(\d{6})\.parquet")
-_UNREADABLE = b"unreadable"
 _STABILITY = "stability"
+UNREADABLE = b"unreadable"
+"""In the metadata of a shard: the names of its image files that cannot be decoded."""
+DAMAGE = (OSError, KeyError, ValueError, TypeError, pa.ArrowException)
+"""What reading a damaged file may raise."""
 TEACHER_FILE = "teacher.json"
 """Beside the shards: the round, the hash of the teacher's weights, and the unreadable files."""
 WITHOUT_TUNING = "without_tuning"
@@ -105,7 +108,7 @@ def write_shard(path: Path, annotations: Annotations, unreadable: Sequence[str] 
 
 def write_table(path: Path, table: pa.Table, unreadable: Sequence[str] = ()) -> None:
     """Write a table, and the names of unreadable image files as metadata, atomically."""
-    table = table.replace_schema_metadata({_UNREADABLE: orjson.dumps(list(unreadable))})
+    table = table.replace_schema_metadata({UNREADABLE: orjson.dumps(list(unreadable))})
     with written_aside(path) as aside:
         pq.write_table(table, aside, compression="zstd", compression_level=1)
 
@@ -145,8 +148,13 @@ def read_table(path: Path, schema: pa.Schema | None) -> pa.Table:
     try:
         return pq.read_table(path, schema=schema)
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError([Fault(str(path), "", "a shard of predictions", reason)]) from error
+        raise damaged_shard(path, error) from error
+
+
+def damaged_shard(path: Path, error: Exception) -> DataError:
+    """Return the error of a file that is no shard of this project."""
+    reason = str(error).partition("\n")[0]
+    return DataError([Fault(str(path), "", "a shard of this project", reason)])
 
 
 def _require(table: pa.Table, path: Path, **checks: Callable[[pa.DataType], bool]) -> None:
@@ -217,9 +225,16 @@ def read_stabilities(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float3
 
 
 def read_unreadable(path: Path) -> list[str]:
-    """Return the names of the image files of a shard that cannot be decoded."""
-    metadata = pq.read_schema(path).metadata or {}
-    return list(orjson.loads(metadata.get(_UNREADABLE, b"[]")))
+    """Return the names of the image files of a shard that cannot be decoded.
+
+    Raises:
+        DataError: the file is no shard of this project.
+    """
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+        return [str(name) for name in orjson.loads(metadata.get(UNREADABLE, b"[]"))]
+    except DAMAGE as error:
+        raise damaged_shard(path, error) from error
 
 
 def read_shards(folder: Path) -> Annotations:

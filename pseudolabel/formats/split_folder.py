@@ -6,12 +6,15 @@ import csv
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pseudolabel.core.records import Dataset
 from pseudolabel.formats.coco_reader import read_coco
 from pseudolabel.formats.coco_writer import write_coco
 from pseudolabel.formats.label_maps import LABEL_MAPS, LabelMap, map_path, read_map, write_map
+from pseudolabel.formats.map_shards import MapShards
+from pseudolabel.formats.shards import shard_paths
 
 COCO_FILE = "coco.json"
 REVIEWS = "reviews.csv"
@@ -35,7 +38,7 @@ class SplitFolder:
 
     @property
     def has_label_maps(self) -> bool:
-        """Whether the split has label maps: one PNG per image beside the COCO file."""
+        """Whether the split has label maps: PNG files, or shards if it is silver."""
         return (self.path / LABEL_MAPS).is_dir()
 
     @property
@@ -59,20 +62,27 @@ class SplitFolder:
         """Write the split's COCO file."""
         write_coco(self.coco_file, dataset)
 
+    @cached_property
+    def map_shards(self) -> MapShards:
+        """The shards of label maps, which stay open; none if the maps are PNG files."""
+        return MapShards(shard_paths(self.path / LABEL_MAPS) if self.has_label_maps else [])
+
     def label_map(self, image_id: int) -> LabelMap:
         """Return an image's (h, w) label map.
 
         Raises:
-            DataError: the file is missing or is no PNG.
+            DataError: there is none, or its file is damaged.
         """
+        if len(self.map_shards.image_ids):
+            return self.map_shards.labels(image_id)
         return read_map(map_path(self.path, image_id))
 
     def write_label_map(self, image_id: int, labels: LabelMap) -> None:
-        """Write an image's (h, w) label map."""
+        """Write an image's (h, w) label map as a PNG file."""
         write_map(map_path(self.path, image_id), labels)
 
     def copy_label_maps(self, target: SplitFolder, new_ids: Mapping[int, int]) -> None:
-        """Copy the label maps of images to another split, if this split has label maps.
+        """Copy the PNG files of label maps to another split, if this split has label maps.
 
         Args:
             target: the split to copy to.

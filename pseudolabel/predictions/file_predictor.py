@@ -66,5 +66,4 @@ class FilePredictor:
 
     def shard_writer(self, folder: Path) -> ShardWriter:
         """Return the writer of these predictions, shard by shard, into a folder."""
-        options = self.options
-        return shard_writer(self.kind, folder, options.category_ids, options.round_number)
+        return shard_writer(self.kind, folder, len(self.options.category_ids))

@@ -214,4 +214,4 @@ def _number(text: str) -> float | str:
 
 def index_files(index: Path) -> list[Path]:
     """Return the files of an index that pages load, in order."""
-    return sorted(path for path in index.rglob("*") if path.is_file() and path.name != ROUND)
+    return sorted(index.glob("*.js"))

@@ -43,6 +43,7 @@ from pseudolabel.report.image_copies import (
 from pseudolabel.report.object_errors import describe_object_errors
 from pseudolabel.report.overview import Overview, flat_params, overview_parts
 from pseudolabel.report.pixel_errors import describe_pixel_errors
+from pseudolabel.report.pixels import write_pictures
 from pseudolabel.report.round_index import ROUND, index_files
 from pseudolabel.report.silver_page import silver_parts
 
@@ -131,12 +132,11 @@ class _Site:
             self.galleries += site_page.galleries
         self._write_facts()
         for folder in self.rounds:
+            target = self.report / "rounds" / str(folder.number)
             for path in index_files(folder.index):
-                target = (
-                    self.report / "rounds" / str(folder.number) / path.relative_to(folder.index)
-                )
-                target.parent.mkdir(parents=True, exist_ok=True)
-                link_or_copy(path, target)
+                target.mkdir(parents=True, exist_ok=True)
+                link_or_copy(path, target / path.name)
+            write_pictures(folder.index, target)
 
     def pictures(self) -> list[Picture]:
         """Return the images of all galleries."""

@@ -80,8 +80,8 @@ class ClassFilter(TaskFilter):
     def agreement(
         now: Annotations,
         before: Annotations,
-        folder: Path,  # noqa: ARG004 - all labels are in the shards
-        folder_before: Path,  # noqa: ARG004 - the same
+        shard: Path,  # noqa: ARG004 - the rows have all labels
+        shard_before: Path,  # noqa: ARG004 - the same
     ) -> tuple[int, int]:
         """Return how many images have the same label in two rounds, and how many have a label."""
         both, rows_now, rows_before = np.intersect1d(

@@ -15,9 +15,8 @@ from tqdm import tqdm
 
 from pseudolabel.core.columns import positions
 from pseudolabel.core.errors import ParamsError
-from pseudolabel.core.files import remove
 from pseudolabel.core.records import Annotations, Category
-from pseudolabel.formats.label_maps import map_path
+from pseudolabel.formats.map_shards import drop_maps, silver_maps_path
 from pseudolabel.formats.shards import Shard, read_shard, read_stabilities, write_shard
 from pseudolabel.formats.silver_folder import OUTCOMES, write_outcomes
 from pseudolabel.params.filter import Filter
@@ -89,11 +88,11 @@ def filter_pool(
     if section.top_share < 1:
         readable = pool.image_reasons != pool.counts.reasons.images.index("unreadable")
         chosen = most_reliable(pool.reliabilities, readable, section.top_share)
-        pool = _drop_images(pool, ~chosen, "top_share", output)
+        pool = _drop_images(pool, ~chosen, "top_share")
     if section.max_per_class is not None:
         kept = pool.image_reasons < 0
         chosen = within_quotas(pool.labels, pool.reliabilities, kept, section.max_per_class)
-        pool = _drop_images(pool, ~chosen, "max_per_class", output)
+        pool = _drop_images(pool, ~chosen, "max_per_class")
     return pool
 
 
@@ -154,9 +153,7 @@ def _stabilities(predictions: Path, image_ids: NDArray[np.int64]) -> NDArray[np.
     return found
 
 
-def _drop_images(
-    pool: PoolResult, dropped: NDArray[np.bool_], reason: str, output: Path
-) -> PoolResult:
+def _drop_images(pool: PoolResult, dropped: NDArray[np.bool_], reason: str) -> PoolResult:
     """Drop some of the kept images: rewrite their shards, and return the new outcome."""
     dropped = dropped & (pool.image_reasons < 0)
     counts = pool.counts
@@ -169,8 +166,8 @@ def _drop_images(
         classes = silver[leaving].class_indices(pool.categories)
         counts = counts.drop_images(silver[leaving], classes, reason, len(image_ids))
         write_shard(path, silver[~leaving])
-        for image_id in image_ids.tolist():
-            remove(map_path(output, image_id))
+        if silver_maps_path(path).is_file():
+            drop_maps(silver_maps_path(path), image_ids.tolist())
     number = counts.reasons.images.index(reason)
     image_reasons = np.where(dropped, number, pool.image_reasons)
     return replace(pool, image_reasons=image_reasons, counts=counts)

@@ -147,8 +147,8 @@ class BoxFilter(TaskFilter):
     def agreement(
         now: Annotations,
         before: Annotations,
-        folder: Path,  # noqa: ARG004 - all labels are in the shards
-        folder_before: Path,  # noqa: ARG004 - the same
+        shard: Path,  # noqa: ARG004 - the rows have all labels
+        shard_before: Path,  # noqa: ARG004 - the same
     ) -> tuple[int, int]:
         """Return how many labels have a match in the other round, and the number of all labels.
 

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from pseudolabel.core.prediction_records import LabelMaps
 from pseudolabel.core.records import Annotations, Dataset, category_ids_of
-from pseudolabel.formats.label_maps import UNLABELLED, LabelMap, label_map_rows
+from pseudolabel.formats.label_maps import (
+    UNLABELLED,
+    LabelMap,
+    encode_map,
+    label_map_rows,
+)
+from pseudolabel.formats.map_shards import MapShards, MapShardWriter, silver_maps_path
 from pseudolabel.formats.prediction_store import read_predictions
 from pseudolabel.formats.shards import Shard
 from pseudolabel.formats.split_folder import SplitFolder
@@ -38,6 +44,8 @@ class PixelFilter(TaskFilter):
 
     def filter_shard(self, shard: Shard, output: Path) -> FilterResult:
         """Filter a shard's maps, and write kept maps into `output`; uncertain pixels are 255."""
+        maps_path = silver_maps_path(output / shard.path.name)
+        writer = MapShardWriter(maps_path.with_suffix(".unfinished"))
         total = Counts.zero(self.reasons, len(self.categories))
         count = len(shard.images)
         parts, labels_left = [Annotations.empty()], np.zeros(count, np.int64)
@@ -57,10 +65,11 @@ class PixelFilter(TaskFilter):
             total += self._count(labels, confident, int(image_reasons[row]))
             if image_reasons[row] < 0:
                 silver = np.where(confident, labels, UNLABELLED).astype(np.uint8)
-                SplitFolder(output).write_label_map(image_id, silver)
+                writer.add(image_id, encode_map(silver))
                 parts.append(
                     label_map_rows(image_id, silver, confidences, category_ids, self.round_number)
                 )
+        writer.close(maps_path)
         unreadable = self.reasons.images.index("unreadable")
         for _ in range(int((image_reasons == unreadable).sum())):
             total += self._image_count(unreadable)
@@ -107,8 +116,9 @@ class PixelFilter(TaskFilter):
         section: SemanticFilter,  # noqa: ARG003 - no other filter drops single pixels
     ) -> ScoredLabels:
         """Return all predicted pixels, compared with gold."""
+        gold = SplitFolder(folder)
         maps = (
-            (labels, confidences, SplitFolder(folder).label_map(image_id))
+            (labels, confidences, gold.label_map(image_id))
             for shard in shards
             for batch in read_predictions("pixels", shard)
             for image_id, labels, confidences in _maps_of(batch)
@@ -117,17 +127,16 @@ class PixelFilter(TaskFilter):
 
     @staticmethod
     def agreement(
-        now: Annotations, before: Annotations, folder: Path, folder_before: Path
+        now: Annotations, before: Annotations, shard: Path, shard_before: Path
     ) -> tuple[int, int]:
         """Return how many pixels have the same label in two rounds, and how many have a label.
 
         Images that one of the rounds dropped are left out.
         """
         same = either = 0
+        maps, maps_before = (MapShards([silver_maps_path(path)]) for path in (shard, shard_before))
         for image_id in np.intersect1d(now.image_ids, before.image_ids).tolist():
-            labels, labels_before = (
-                SplitFolder(path).label_map(image_id) for path in (folder, folder_before)
-            )
+            labels, labels_before = maps.labels(image_id), maps_before.labels(image_id)
             labelled = labels != UNLABELLED
             either += int((labelled | (labels_before != UNLABELLED)).sum())
             same += int(((labels == labels_before) & labelled).sum())

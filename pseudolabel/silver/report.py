@@ -10,7 +10,7 @@ import numpy as np
 
 from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.core.files import read_json
-from pseudolabel.core.records import Annotations, Category
+from pseudolabel.core.records import Category
 from pseudolabel.formats.shards import TEACHER_FILE, read_shard, shard_paths
 from pseudolabel.formats.silver_folder import AGREEMENT, REPORT
 from pseudolabel.formats.split_folder import SplitFolder
@@ -123,14 +123,15 @@ def _gold_amounts(gold: Path, reasons: Reasons) -> ClassAmounts:
 def _agreement(silver: Path, before: Path, task_filter: type[TaskFilter]) -> dict[str, float | int]:
     """Return how many labels of two rounds are the same."""
     same = compared = 0
-    for rows, rows_before in _paired_shards(silver, before):
-        counts = task_filter.agreement(rows, rows_before, silver, before)
+    for path, path_before in _paired_shards(silver, before):
+        rows, rows_before = read_shard(path), read_shard(path_before)
+        counts = task_filter.agreement(rows, rows_before, path, path_before)
         same, compared = same + counts[0], compared + counts[1]
     return {"same": same, "compared": compared, "share": round(same / max(1, compared), 6)}
 
 
-def _paired_shards(silver: Path, before: Path) -> Iterator[tuple[Annotations, Annotations]]:
-    """Yield the rows of each shard of two rounds: a shard has the same images in both.
+def _paired_shards(silver: Path, before: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield each shard of two rounds: a shard has the same images in both.
 
     Raises:
         DataError: the shards of the rounds have different numbers of images.
@@ -144,4 +145,4 @@ def _paired_shards(silver: Path, before: Path) -> Iterator[tuple[Annotations, An
             [Fault(str(before / TEACHER_FILE), "shard_images", expected, str(size_before))]
         )
     for path in shard_paths(silver):
-        yield read_shard(path), read_shard(before / path.name)
+        yield path, before / path.name

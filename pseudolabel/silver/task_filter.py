@@ -89,13 +89,13 @@ class TaskFilter(ABC):
     @staticmethod
     @abstractmethod
     def agreement(
-        now: Annotations, before: Annotations, folder: Path, folder_before: Path
+        now: Annotations, before: Annotations, shard: Path, shard_before: Path
     ) -> tuple[int, int]:
         """Return how many labels of two rounds are the same, and how many were compared.
 
         Args:
             now: silver on some images.
             before: the silver of the round before on the same images.
-            folder: the silver folder.
-            folder_before: the silver folder of the round before.
+            shard: the shard of silver.
+            shard_before: the shard of the round before.
         """

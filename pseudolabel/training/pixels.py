@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pseudolabel.core.records import Category
-from pseudolabel.formats.label_maps import UNLABELLED, map_path
+from pseudolabel.formats.label_maps import UNLABELLED
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size, random_crop
@@ -15,8 +15,9 @@ from pseudolabel.params.common import Params
 from pseudolabel.training.augmentations import Augmentations, build_augmentations
 
 with quiet_imports():
+    from mmcv.transforms import BaseTransform
     from mmseg.datasets import BaseSegDataset
-    from mmseg.registry import DATASETS
+    from mmseg.registry import DATASETS, TRANSFORMS
 
 _META_KEYS = ("img_path", "ori_shape", "img_shape")
 
@@ -26,7 +27,7 @@ class LabelMapDataset(BaseSegDataset):  # type: ignore[misc]
     """The images of a split's COCO file, each with its label map."""
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """Return one entry per image: its file, its label map and the classes in it."""
+        """Return one entry per image: its file, its split, its id and the classes in it."""
         folder, root = Path(self.ann_file), Path(self.data_prefix["img_path"])
         dataset = SplitFolder(folder).read()
         images = dataset.images
@@ -34,9 +35,8 @@ class LabelMapDataset(BaseSegDataset):  # type: ignore[misc]
             {
                 "img_path": str(root / name),
                 "content_hash": digest,
-                "seg_map_path": str(map_path(folder, image_id)),
-                "label_map": None,
-                "reduce_zero_label": False,
+                "split": str(folder),
+                "image_id": image_id,
                 "seg_fields": [],
                 "classes": rows.category_ids.tolist(),
             }
@@ -55,6 +55,21 @@ class LabelMapDataset(BaseSegDataset):  # type: ignore[misc]
         return classes
 
 
+@TRANSFORMS.register_module()
+class LoadLabelMap(BaseTransform):  # type: ignore[misc]
+    """Reads the label map of an image. Each loader worker opens the split's shards for itself."""
+
+    def __init__(self) -> None:
+        self.splits: dict[str, SplitFolder] = {}
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the image with `gt_seg_map`: (h, w) uint8."""
+        split = self.splits.setdefault(results["split"], SplitFolder(Path(results["split"])))
+        results["gt_seg_map"] = split.label_map(results["image_id"])
+        results["seg_fields"].append("gt_seg_map")
+        return results
+
+
 class PixelData:
     """Training data for label maps."""
 
@@ -63,7 +78,7 @@ class PixelData:
         image_size = params.model.size
         return [
             LOAD,
-            {"type": "LoadAnnotations"},
+            {"type": LoadLabelMap.__name__},
             *build_augmentations(augmentations, image_size, mask_fill=UNLABELLED),
             *fit_to_size(image_size),
             *random_crop(params.train.crop),

@@ -12,7 +12,7 @@ from pseudolabel.audit.report import _suspect_picture, write_audit
 from pseudolabel.audit.suspects import Suspect
 from pseudolabel.core.prediction_records import LabelMaps, Probabilities
 from pseudolabel.core.records import Annotations, Dataset
-from pseudolabel.formats.label_maps import write_prediction_maps
+from pseudolabel.formats.prediction_store import shard_writer
 from pseudolabel.formats.shards import shard_path, write_probabilities, write_shard
 from pseudolabel.formats.split_folder import SplitFolder
 from tests.builders import CATEGORIES, gold, images, predictions, write_image
@@ -110,7 +110,9 @@ def test_classes_whose_pixels_have_mostly_another_prediction_are_suspects(tmp_pa
     predicted[40:] = 2
     confidences = np.full((80, 100), 204, np.uint8)
     SplitFolder(tmp_path / "gold").write_label_map(1, labels)
-    write_prediction_maps(tmp_path, LabelMaps(np.array([1]), [predicted], [confidences]))
+    writer = shard_writer("pixels", tmp_path, len(CATEGORIES))
+    writer.add(LabelMaps(np.array([1]), [predicted], [confidences]))
+    writer.close(shard_path(tmp_path, 0), [])
     (suspect,) = pixel_suspects(Dataset(images(1), Annotations.empty(), CATEGORIES), tmp_path)
     assert (suspect.label, suspect.suggestion) == ("rod", "star")
     assert suspect.quality == pytest.approx(0.1)

@@ -10,7 +10,6 @@ from pycocotools import mask as coco_masks
 from pseudolabel.core import masks
 from pseudolabel.core.errors import ParamsError
 from pseudolabel.core.prediction_records import LabelMaps, Probabilities
-from pseudolabel.core.records import category_ids_of
 from pseudolabel.export import FIELDS
 from pseudolabel.export.objects import _starts_and_lengths
 from pseudolabel.export.submission import ExportOptions, check_columns, write_submission
@@ -93,7 +92,7 @@ def maps(tmp_path):
     grids = [np.zeros((80, 100), np.uint8), np.full((80, 100), 2, np.uint8)]
     grids[0][:40] = 1
     confidences = [np.full((80, 100), 200, np.uint8)]
-    writer = shard_writer("pixels", tmp_path, category_ids_of(CATEGORIES), 1)
+    writer = shard_writer("pixels", tmp_path, len(CATEGORIES))
     writer.add(LabelMaps(np.array([1]), grids[:1], confidences))
     writer.close(shard_path(tmp_path, 0), ["0002.png"])
     writer.add(LabelMaps(np.array([3]), grids[1:], confidences))

@@ -3,12 +3,12 @@
 import json
 import shutil
 
-import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from pseudolabel.core.files import hash_file
+from pseudolabel.formats.map_shards import MapShards
 from pseudolabel.formats.model_folder import kept_weights
 from pseudolabel.formats.shards import read_probabilities, shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
@@ -96,7 +96,8 @@ def test_students_begin_from_the_champion_or_from_random_weights(at_round_2, tas
 @each_task
 def test_silver_has_the_labels_of_the_task_and_their_source(at_round_2, task):
     merged = at_round_2.folder / "rounds" / "2" / "merged" / "silver"
-    rows = json.loads(SplitFolder(merged).coco_file.read_bytes())["annotations"]
+    split = SplitFolder(merged)
+    rows = json.loads(split.coco_file.read_bytes())["annotations"]
     assert {(row["source"], row["round"]) for row in rows} == {("silver", 2)}
     assert len({row["teacher"] for row in rows}) == 1
     if task == "instance":
@@ -105,10 +106,11 @@ def test_silver_has_the_labels_of_the_task_and_their_source(at_round_2, task):
         images = {row["image_id"] for row in rows}
         assert len(images) == len(rows)
     else:
-        dataset = SplitFolder(merged).read()
+        dataset = split.read()
         pixels = 0
-        for row, image_id in enumerate(dataset.images.ids):
-            labels = cv2.imread(str(merged / "masks" / f"{image_id:09d}.png"), -1)
+        assert [path.suffix for path in (merged / "masks").iterdir()] == [".parquet"] * 3
+        for row, image_id in enumerate(dataset.images.ids.tolist()):
+            labels = split.label_map(image_id)
             assert labels.shape == (dataset.images.heights[row], dataset.images.widths[row])
             assert set(np.unique(labels)) <= {0, 1, 2, 3, 255}
             pixels += (labels != 255).sum()
@@ -124,11 +126,12 @@ def test_predictions_have_the_form_of_the_task(at_round_2, task):
     if task == "classification":
         assert columns == {"image_id", "probabilities"}
         assert np.allclose(read_probabilities(shards[0]).values.sum(axis=1), 1, atol=1e-5)
+    elif task == "semantic":
+        assert columns == {"image_id", "labels", "confidences"}
+        assert len(MapShards(shards).image_ids) == 10
+        assert not list(folder.rglob("*.png"))
     else:
         assert {"mask", "stability", "area"} <= columns
-    maps = 10 if task == "semantic" else 0
-    assert len(list(folder.glob("labels/*.png"))) == maps
-    assert len(list(folder.glob("confidences/*.png"))) == maps
 
 
 @pytest.mark.parametrize("task", ["classification"], indirect=True)

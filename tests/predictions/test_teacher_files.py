@@ -10,7 +10,7 @@ from pseudolabel.core.errors import DataError, ModelError, ParamsError, SilverEr
 from pseudolabel.core.files import hash_file
 from pseudolabel.evaluation.evaluate import evaluate
 from pseudolabel.evaluation.score import score_model
-from pseudolabel.formats.label_maps import read_prediction_maps
+from pseudolabel.formats.map_shards import MapShards
 from pseudolabel.formats.model_folder import WEIGHTS
 from pseudolabel.formats.shards import TEACHER_FILE, read_probabilities, read_shards, shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
@@ -216,7 +216,8 @@ def test_label_maps_of_a_file_alone_and_joined(any_task, tmp_path):
     for folder, teachers in (("a", "champion"), ("b", [str(path)]), ("c", ["champion", str(path)])):
         params = any_task.params(pseudo_label={"teachers": teachers})
         label_pool(any_task.prepared, any_task.model, tmp_path / folder, 1, params)
-        found.append(next(read_prediction_maps(tmp_path / folder, [int(dataset.images.ids[0])])))
+        maps = MapShards(shard_paths(tmp_path / folder))
+        found.append(maps.prediction(int(dataset.images.ids[0])))
     model, file, both = found
     # A label of low confidence stays the label, though the rest is likelier.
     assert set(np.unique(file.labels[0])) == {1}

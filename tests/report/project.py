@@ -14,7 +14,7 @@ from pseudolabel.core.files import read_json, write_csv, write_json
 from pseudolabel.core.per_round import in_round
 from pseudolabel.core.prediction_records import LabelMaps, Probabilities
 from pseudolabel.core.project import METRICS, PREPARED, REPORT, RoundFolder
-from pseudolabel.core.records import Annotations, Dataset, category_ids_of
+from pseudolabel.core.records import Annotations, Dataset
 from pseudolabel.core.tasks import TASKS
 from pseudolabel.evaluation import SCORERS
 from pseudolabel.evaluation.history import outcome_path
@@ -137,7 +137,7 @@ def predict_pool(folder, task, shard_images):
 def write_predictions(dataset, path, task, number, shard_images):
     kind = TASKS[task].kind
     path.mkdir(parents=True, exist_ok=True)
-    writer = shard_writer(kind, path, category_ids_of(dataset.categories), number)
+    writer = shard_writer(kind, path, len(dataset.categories))
     for shard, begin in enumerate(range(0, len(dataset.images), shard_images)):
         images = dataset.images[begin : begin + shard_images]
         part = dataset.annotations[np.isin(dataset.annotations.image_ids, images.ids)]

@@ -9,8 +9,8 @@ import pytest
 from pseudolabel.__main__ import main
 from pseudolabel.core import masks
 from pseudolabel.core.project import PREPARED, REVIEWED_GOLD, RoundFolder
-from pseudolabel.formats.label_maps import read_prediction_maps
-from pseudolabel.formats.shards import read_shard, shard_path, write_shard
+from pseudolabel.formats.map_shards import MapShards
+from pseudolabel.formats.shards import read_shard, shard_path, shard_paths, write_shard
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.review.batch import Batch
 from pseudolabel.review.candidates import last_round, read_candidates
@@ -120,10 +120,10 @@ def test_pixels_come_back_as_label_maps(project):
     found = gold.read().images
     ids = dict(zip(found.file_names, found.ids.tolist(), strict=True))
     pool = SplitFolder(PREPARED / "pool").read().images
+    predicted = MapShards(shard_paths(RoundFolder(1).predictions))
     for image in images:
         (row,) = np.flatnonzero(pool.file_names == image.file_name)
-        (maps,) = read_prediction_maps(RoundFolder(1).predictions, [pool.ids[row]])
-        assert np.array_equal(maps.labels[0], gold.label_map(ids[image.file_name]))
+        assert np.array_equal(predicted.labels(pool.ids[row]), gold.label_map(ids[image.file_name]))
 
 
 @ONE_TASK

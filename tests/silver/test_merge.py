@@ -1,20 +1,23 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 
 from pseudolabel.core.columns import positions
 from pseudolabel.core.errors import DataError
 from pseudolabel.core.files import hash_folder
-from pseudolabel.core.prediction_records import Probabilities
+from pseudolabel.core.prediction_records import LabelMaps, Probabilities
+from pseudolabel.formats.prediction_store import shard_writer
 from pseudolabel.formats.shards import shard_path, write_probabilities
 from pseudolabel.formats.silver_folder import DECISIONS, SOFT_LABELS, write_decisions
 from pseudolabel.formats.split_folder import SplitFolder
-from pseudolabel.params.filter import Filter, ObjectFilter
+from pseudolabel.params.filter import Filter, ObjectFilter, SemanticFilter
 from pseudolabel.silver.classes import ClassFilter
 from pseudolabel.silver.filter import write_silver
 from pseudolabel.silver.merge import merge, merge_everything
 from pseudolabel.silver.objects import BoxFilter
+from pseudolabel.silver.pixels import PixelFilter
 from tests import builders
 from tests.silver.pool import (
     SHARD_IDS,
@@ -109,6 +112,68 @@ def test_probabilities_are_merged_in_the_order_of_the_images(tmp_path, prepared)
     assert 0 < len(rows) < len(pool)
     assert np.array_equal(soft_labels, values[rows])
     assert soft_labels.max(axis=1) == pytest.approx(dataset.annotations.scores, abs=1e-4)
+
+
+@pytest.fixture
+def pixels(tmp_path, prepared):
+    """Predicted maps of the pool by image id; the labels of the first image are not confident."""
+    rng = np.random.default_rng(0)
+    predicted = {image_id: rng.integers(0, 3, (8, 10), np.uint8) for image_id in range(11, 21)}
+    writer = shard_writer("pixels", tmp_path / "predictions", 3)
+    for number, ids in enumerate(SHARD_IDS):
+        confidences = [np.full((8, 10), 60 + 9 * (image_id - 11), np.uint8) for image_id in ids]
+        writer.add(LabelMaps(ids, [predicted[image_id] for image_id in ids], confidences))
+        writer.close(shard_path(tmp_path / "predictions", number), [])
+    write_teacher(tmp_path / "predictions")
+    section = builders.open_filter(SemanticFilter, score=0.3, top_share=0.5)
+    silver = tmp_path / "silver"
+    write_silver(prepared, tmp_path / "predictions", None, silver, section, PixelFilter)
+    merge(prepared, silver, tmp_path / "merged")
+    return predicted
+
+
+def test_merged_silver_has_the_label_maps_of_its_images(tmp_path, pixels):
+    merged = SplitFolder(tmp_path / "merged" / "silver")
+    images, rows = merged.read().images, merged.read().annotations
+    # The surest half of the pool.
+    assert images.ids.tolist() == [16, 17, 18, 19, 20]
+    assert merged.map_shards.image_ids.tolist() == images.ids.tolist()
+    for image_id in images.ids.tolist():
+        assert np.array_equal(merged.label_map(image_id), pixels[image_id])
+    assert rows.areas.sum() == 5 * 8 * 10
+    with pytest.raises(DataError, match="image id 11: expected a label map in a shard, found none"):
+        merged.label_map(11)
+
+
+@pytest.mark.usefixtures("pixels")
+def test_a_round_of_pixels_has_four_files_per_shard(tmp_path):
+    files = [
+        path.relative_to(tmp_path).as_posix()
+        for folder in ("predictions", "silver", "merged/silver")
+        for path in (tmp_path / folder).rglob("*")
+        if path.is_file()
+    ]
+    shards = [file for file in files if file.endswith(".parquet") and "shard-" in file]
+    assert len(shards) == 4 * len(SHARD_IDS)
+    others = {"predictions/teacher.json", "silver/teacher.json", "silver/images.parquet"}
+    assert set(files) - set(shards) == others | {"silver/report.json", "merged/silver/coco.json"}
+
+
+@pytest.mark.usefixtures("pixels")
+def test_label_maps_of_silver_are_written_as_png_files(tmp_path):
+    merged, output = tmp_path / "merged" / "silver", tmp_path / "png"
+    status, printed, _ = builders.pseudolabel("masks", merged, output)
+    assert (status, printed) == (0, f"5 label maps in {output}\n")
+    split = SplitFolder(merged)
+    assert sorted(path.name for path in output.iterdir()) == split.read().images.file_names.tolist()
+    for image_id in split.map_shards.image_ids.tolist():
+        # The ids of the classes are their indices plus one.
+        values = cv2.imread(str(output / f"{image_id:04d}.png"), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(values, split.label_map(image_id) + 1)
+    for arguments, text in (((merged, output), "a new folder"), ((output, merged), "a split with")):
+        status, _, message = builders.pseudolabel("masks", *arguments)
+        assert status == 1
+        assert f"expected {text}" in message
 
 
 def test_all_labels_but_those_of_test_are_merged(tmp_path):

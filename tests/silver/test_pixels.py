@@ -5,11 +5,9 @@ from hypothesis import strategies as st
 
 from pseudolabel.core.errors import ParamsError
 from pseudolabel.core.prediction_records import LabelMaps
-from pseudolabel.core.records import category_ids_of
-from pseudolabel.formats.label_maps import map_path
+from pseudolabel.formats.map_shards import MapShards, silver_maps_path
 from pseudolabel.formats.prediction_store import shard_writer
 from pseudolabel.formats.shards import Shard, shard_path
-from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.filter import SemanticFilter
 from pseudolabel.silver.pixels import PixelFilter
 from tests.builders import CATEGORIES, images, open_filter
@@ -22,7 +20,7 @@ CONFIDENCES = np.array([[[255, 127], [204, 26]], [[200, 100], [100, 100]]], np.u
 def write_predictions(folder, labels, confidences, unreadable=()):
     """Write a shard of the images 1 to 3 with label maps of the first of them."""
     maps = LabelMaps(POOL.ids[: len(labels)], list(labels), list(confidences))
-    writer = shard_writer("pixels", folder, category_ids_of(CATEGORIES), 2)
+    writer = shard_writer("pixels", folder, len(CATEGORIES))
     writer.add(maps)
     path = shard_path(folder, 0)
     writer.close(path, list(unreadable))
@@ -42,8 +40,12 @@ def filter_pixels(shard, tmp_path, score, min_confident=0.0, temperature=1.0):
     return pixel_filter.filter_shard(shard, tmp_path / "silver")
 
 
+def silver_maps(tmp_path):
+    return MapShards([silver_maps_path(shard_path(tmp_path / "silver", 0))])
+
+
 def silver_map(tmp_path, image_id):
-    return SplitFolder(tmp_path / "silver").label_map(image_id).tolist()
+    return silver_maps(tmp_path).labels(image_id).tolist()
 
 
 def test_uncertain_pixels_become_255(shard, tmp_path):
@@ -76,7 +78,7 @@ def test_an_image_needs_its_share_of_confident_pixels(shard, tmp_path):
     names = PixelFilter.reasons.images
     assert [names[reason] for reason in others] == ["min_confident", "unreadable"]
     assert result.labels_left.tolist() == [2, 1, 0]
-    assert not map_path(tmp_path / "silver", 2).exists()
+    assert silver_maps(tmp_path).image_ids.tolist() == [1]
 
 
 def test_an_image_without_a_confident_pixel_is_always_dropped(shard, tmp_path):

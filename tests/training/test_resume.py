@@ -8,6 +8,7 @@ from pseudolabel.core.per_round import in_round
 from pseudolabel.params.common import CHAMPION
 from pseudolabel.training.loss_curve import LossCurveHook
 from pseudolabel.training.train import train
+from tests.builders import pack_label_maps
 
 AUGMENTATIONS = {
     "detection": [
@@ -25,6 +26,8 @@ def with_silver(task, folder):
     """Training data whose silver has the gold labels: batches have both."""
     for name in ("gold", "silver"):
         shutil.copytree(task.prepared / "gold", folder / name)
+    if task.task == "semantic":
+        pack_label_maps(folder / "silver")
     return folder
 
 

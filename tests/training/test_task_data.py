@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from pseudolabel.formats.silver_folder import SOFT_LABELS
 from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.models.checkpoints import load_weights
 from pseudolabel.models.configs import model_config
 from pseudolabel.training.train import train
+from tests.builders import pack_label_maps
 from tests.gold_items import training_dataset
 
 TASKS = ("detection", "instance", "semantic", "classification")
@@ -23,6 +26,41 @@ def test_label_maps_are_padded_with_unlabelled_pixels(any_task):
     assert np.array_equal(labels[:80], gold.label_map(int(gold.read().images.ids[0])))
     assert (labels[80:] == 255).all()
     assert item["inputs"].shape == (3, 96, 96)
+
+
+@pytest.fixture
+def packed(any_task, tmp_path):
+    """Training data whose silver is gold: as PNG files, and as shards."""
+    for name in ("files", "shards"):
+        for source in ("gold", "silver"):
+            shutil.copytree(any_task.prepared / "gold", tmp_path / name / source)
+    pack_label_maps(tmp_path / "shards" / "silver")
+    return [replace(any_task, prepared=tmp_path / name) for name in ("files", "shards")]
+
+
+@pytest.mark.parametrize("any_task", ["semantic"], indirect=True)
+def test_samples_from_shards_are_those_from_files(packed):
+    files, shards = (training_dataset(data) for data in packed)
+    assert len(files) == len(shards) > 4
+    for row in np.random.default_rng(0).permutation(len(files)).tolist():
+        one, other = files[row], shards[row]
+        assert torch.equal(one["inputs"], other["inputs"])
+        maps = (sample["data_samples"].gt_sem_seg.data for sample in (one, other))
+        assert torch.equal(*maps)
+
+
+@pytest.mark.parametrize("any_task", ["semantic"], indirect=True)
+def test_loader_workers_train_on_shards_as_on_files(any_task, packed, tmp_path):
+    weights, curves = [], []
+    for data, workers in zip(packed, (0, 2), strict=True):
+        params = data.params(train={"iterations": 6}, data={"workers": workers})
+        model = tmp_path / f"model_{workers}"
+        train(data.prepared, any_task.prepared, model, params)
+        weights.append(load_weights(model / "weights.pth"))
+        curves.append((model / "curve.csv").read_text())
+    assert curves[0] == curves[1]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
 
 
 @pytest.mark.parametrize("any_task", ["instance"], indirect=True)

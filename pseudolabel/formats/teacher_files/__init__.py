@@ -16,7 +16,6 @@ from pseudolabel.core.errors import DataError, Fault, ModelError
 from pseudolabel.core.records import Dataset, Images, Predictions, category_ids_of
 from pseudolabel.core.tasks import TASKS, Kind
 from pseudolabel.core.teacher_file import TeacherFile
-from pseudolabel.formats.label_maps import PREDICTED_LABELS
 from pseudolabel.formats.split_folder import COCO_FILE, SplitFolder
 from pseudolabel.formats.teacher_files import coco, label_maps, probabilities, yolo
 from pseudolabel.formats.teacher_files.base import Source
@@ -26,7 +25,7 @@ __all__ = ["KnownPredictions", "read_teacher_file"]
 
 _FORMS: dict[Kind, str] = {
     "objects": "a JSON file of COCO results, or a folder of YOLO's text files",
-    "pixels": f"a folder with {PREDICTED_LABELS}/ and confidences/",
+    "pixels": "a folder with labels/ and confidences/",
     "classes": "a CSV or Parquet file of probabilities",
 }
 

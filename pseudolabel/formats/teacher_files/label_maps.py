@@ -13,17 +13,12 @@ from pseudolabel.core.errors import DataError
 from pseudolabel.core.prediction_records import LabelMaps
 from pseudolabel.core.regular_files import read_content
 from pseudolabel.formats.image_header import PILLOW_ERRORS
-from pseudolabel.formats.label_maps import (
-    PREDICTED_CONFIDENCES,
-    PREDICTED_LABELS,
-    UNLABELLED,
-    LabelMap,
-)
+from pseudolabel.formats.label_maps import UNLABELLED, LabelMap
 from pseudolabel.formats.teacher_files.base import CLASS_LIST, ClassMap, Source
 
 Finder = Callable[[NDArray[np.int64]], LabelMaps]
-_FOLDERS = (PREDICTED_LABELS, PREDICTED_CONFIDENCES)
-_MODES = {PREDICTED_LABELS: ("1", "L", "P"), PREDICTED_CONFIDENCES: ("L",)}
+_LABELS, _CONFIDENCES = _FOLDERS = "labels", "confidences"
+_MODES = {_LABELS: ("1", "L", "P"), _CONFIDENCES: ("L",)}
 """Pillow's names of 1 bit, of grey values, and of indexed colours."""
 
 
@@ -32,9 +27,9 @@ def read(source: Source) -> Finder:
 
     Pixels without a label, and those of classes that are left out, have confidence 0.
     """
-    names = source.files(PREDICTED_LABELS, ".png")
+    names = source.files(_LABELS, ".png")
     if not names:
-        source.fault("", f"PNGs in {PREDICTED_LABELS}/ and {PREDICTED_CONFIDENCES}/", "none")
+        source.fault("", f"PNGs in {_LABELS}/ and {_CONFIDENCES}/", "none")
     source.cover((name.removesuffix(".png") for name in names), stems=True)
     stems = {name.removesuffix(".png") for name in names}
     files = {source.covered[stem]: f"{stem}.png" for stem in sorted(stems & set(source.covered))}
