@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import resource
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measuring import measure
 from pseudolabel.core.datasets import PARTIAL, TUNING
 from pseudolabel.core.files import write_json
 from pseudolabel.core.records import Annotations, Category, Dataset, Images
@@ -111,27 +108,6 @@ def random_predictions(rng: np.random.Generator, image_ids: np.ndarray) -> Annot
     boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
     scores = rng.beta(1.2, 1.2, count).astype(np.float32)
     return Annotations.predicted(np.repeat(image_ids, BOXES), classes, boxes, scores, 2)
-
-
-def measure(job: Callable[..., None], *arguments: object) -> tuple[float, float]:
-    """Run a job in a separate process; return its seconds and its peak memory in GB."""
-    queue: multiprocessing.Queue[tuple[float, float]] = multiprocessing.Queue()
-    process = multiprocessing.Process(target=run_and_report, args=(queue, job, *arguments))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise SystemExit(f"{job.__name__} failed")
-    return queue.get()
-
-
-def run_and_report(
-    queue: multiprocessing.Queue, job: Callable[..., None], *arguments: object
-) -> None:
-    """Run a job, and put its seconds and its peak memory on the queue."""
-    start = time.perf_counter()
-    job(*arguments)
-    seconds = time.perf_counter() - start
-    queue.put((seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
 
 
 def run_filter(folder: Path) -> None:
@@ -224,16 +200,15 @@ def main() -> None:
         print(f"{arguments.images:,} images, {arguments.images * BOXES:,} boxes")
         total = 0.0
         for label, job in (("filter", run_filter), ("merge", run_merge)):
-            seconds, memory = measure(job, folder)
-            total += seconds
-            print(f"{label}: {seconds:.1f} s, peak memory {memory:.2f} GB")
+            cost = measure(job, folder)
+            total += cost.seconds
+            print(f"{label}: {cost}")
         print(f"filter and merge: {total:.1f} s")
         looped = min(LOOPED_IMAGES, arguments.images)
-        seconds, memory = measure(run_loop, folder)
-        scale = arguments.images / looped
+        cost = measure(run_loop, folder)
+        estimate = cost.seconds * arguments.images / looped
         print(
-            f"plain loop over {looped:,} images: {seconds:.1f} s, peak memory {memory:.2f} GB; "
-            f"estimated {seconds * scale:.0f} s for all images"
+            f"plain loop over {looped:,} images: {cost}; estimated {estimate:.0f} s for all images"
         )
         silver = json.loads((folder / "silver" / REPORT).read_text())["annotations"]
         hidden = sum(silver["hidden_by_class"].values())

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
+Values = NDArray[np.int64] | NDArray[np.uint64]
 
 _PAIRS_PER_CHUNK = 4_000_000
 """Largest number of pairs per chunk: a limit of memory that does not change the result."""
 
 
-def pairs_within(groups: NDArray[np.int64] | NDArray[np.uint64]) -> Iterator[tuple[Rows, Rows]]:
+def pairs_within(groups: Values) -> Iterator[tuple[Rows, Rows]]:
     """Yield all pairs of rows i < j of the same group, in chunks of (p,) rows i and (p,) rows j.
 
     Args:
@@ -29,9 +30,7 @@ def pairs_within(groups: NDArray[np.int64] | NDArray[np.uint64]) -> Iterator[tup
         yield first, first + step + 1
 
 
-def pairs_between(
-    values: NDArray[np.uint64], others: NDArray[np.uint64]
-) -> Iterator[tuple[Rows, Rows]]:
+def pairs_between(values: Values, others: Values) -> Iterator[tuple[Rows, Rows]]:
     """Yield all pairs of equal values of two columns, in chunks of (p,) rows of each.
 
     Args:

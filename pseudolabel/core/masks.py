@@ -102,6 +102,18 @@ def covered_shares(
     return found.reshape(len(rows), len(columns))
 
 
+def coco_overlaps(
+    one: RunLengths, other: RunLengths, crowds: NDArray[np.bool_], height: int, width: int
+) -> NDArray[np.float64]:
+    """Return the (n, m) overlaps of n masks and m masks of one image, as COCO's evaluation does.
+
+    An overlap is the IoU, or the share of the first mask inside the second one if that is a crowd.
+    """
+    rows, columns = _to_coco(one, height, width), _to_coco(other, height, width)
+    found = np.asarray(coco_masks.iou(rows, columns, crowds.tolist()), np.float64)
+    return found.reshape(len(rows), len(columns))
+
+
 def uncovered(
     counts: RunLengths, scores: NDArray[np.float32], height: int, width: int, max_overlap: float
 ) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from pseudolabel.core.errors import Fault, short_repr
 OVERHANG = 1.0
 """Pixels that a box or polygon may lie outside its image due to rounding; they are clipped."""
 _LARGEST_ID = 2**63 - 1
-_LARGEST_ROUND = 2**15 - 1
+LARGEST_ROUND = 2**15 - 1
 _NO_BOX = (math.nan,) * 4
 
 Record = dict[str, Any]
@@ -68,8 +68,8 @@ def check_columns(row: Record) -> list[Mismatch]:
     score, number, crowd = row.get("score"), row.get("round"), row.get("iscrowd")
     if score is not None and not is_number(score):
         wrong.append(("a `score`, a finite number", short_repr(score)))
-    if number is not None and not (is_id(number) and number <= _LARGEST_ROUND):
-        wrong.append((f"a `round`, a whole number from 0 to {_LARGEST_ROUND}", short_repr(number)))
+    if number is not None and not (is_id(number) and number <= LARGEST_ROUND):
+        wrong.append((f"a `round`, a whole number from 0 to {LARGEST_ROUND}", short_repr(number)))
     if crowd is not None and not (type(crowd) in (int, bool) and crowd in (0, 1)):
         wrong.append(("an `iscrowd`, 0 or 1", short_repr(crowd)))
     return wrong

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import orjson
@@ -31,9 +30,8 @@ from pseudolabel.formats.coco_annotations import (
     is_id,
     parse_shape,
 )
-from pseudolabel.formats.safe_names import describe_class_fault, describe_file_fault
-
-_LARGEST_CATEGORY_ID = 2**31 - 1
+from pseudolabel.formats.coco_columns import read_columns
+from pseudolabel.formats.coco_rows import parse_categories, parse_images, unique_ids
 
 
 def read_coco(path: Path) -> Dataset:
@@ -45,6 +43,8 @@ def read_coco(path: Path) -> Dataset:
     Raises:
         DataError: the file breaks the contract; the error lists every fault.
     """
+    if (dataset := read_columns(path)) is not None:
+        return dataset
     dataset, faults = parse_coco(path, Contract.ANY)
     if faults:
         raise DataError(faults)
@@ -71,8 +71,8 @@ def parse_coco(path: Path, contract: Contract) -> tuple[Dataset, list[Fault]]:
     tables = {key: _objects_in(content, key, name, faults) for key in ("images", "categories")}
     tables["annotations"] = _objects_in(content, "annotations", name, faults, optional=True)
     faults += check_pixels(tables["annotations"], name) if contract is Contract.BOX else []
-    categories = _parse_categories(tables["categories"], name, faults)
-    images = _parse_images(tables["images"], name, faults)
+    categories = parse_categories(tables["categories"], name, faults)
+    images = parse_images(tables["images"], name, faults)
     told_images = _ids_of_faults(tables["images"], images.ids.tolist())
     told_categories = _ids_of_faults(tables["categories"], [row.id for row in categories])
     annotations = _parse_annotations(
@@ -102,73 +102,6 @@ def _objects_in(
         if not isinstance(row, dict):
             faults.append(Fault(name, f"{key}[{index}]", "an object", type(row).__name__))
     return [row for row in rows if isinstance(row, dict)]
-
-
-def _unique_ids(
-    rows: list[Record], kind: str, name: str, faults: list[Fault]
-) -> Iterator[tuple[int, Record]]:
-    """Yield each row with its id, and add a fault for each invalid or repeated id."""
-    seen: set[int] = set()
-    for index, row in enumerate(rows):
-        row_id = row.get("id")
-        if not is_id(row_id):
-            expected = "an `id`, a whole number from 0 up"
-            faults.append(Fault(name, f"{kind}s[{index}]", expected, short_repr(row_id)))
-        elif row_id in seen:
-            faults.append(Fault(name, f"{kind} id {row_id}", "a unique id", "a duplicate id"))
-        else:
-            seen.add(row_id)
-            yield row_id, row
-
-
-def _parse_categories(rows: list[Record], name: str, faults: list[Fault]) -> tuple[Category, ...]:
-    """Return the categories, sorted by id."""
-    categories = []
-    names: set[str] = set()
-    for category_id, row in _unique_ids(rows, "category", name, faults):
-        label = row.get("name")
-        record = f"category id {category_id}"
-        if category_id > _LARGEST_CATEGORY_ID:
-            expected = f"an `id` below {_LARGEST_CATEGORY_ID + 1}"
-            faults.append(Fault(name, record, expected, f"{category_id}"))
-        elif not isinstance(label, str) or not label:
-            faults.append(Fault(name, record, "a `name`, a text", short_repr(label)))
-        elif unsafe := describe_class_fault(label):
-            faults.append(Fault(name, record, unsafe, repr(label)))
-        elif label in names:
-            faults.append(Fault(name, record, "a unique name", f"{label!r} again"))
-        else:
-            names.add(label)
-            categories.append(Category(category_id, label))
-    return tuple(sorted(categories, key=lambda category: category.id))
-
-
-def _parse_images(rows: list[Record], name: str, faults: list[Fault]) -> Images:
-    """Return the images with a valid file name and size."""
-    found: list[tuple[int, str, int, int, str]] = []
-    names: set[str] = set()
-    for image_id, row in _unique_ids(rows, "image", name, faults):
-        record = f"image id {image_id}"
-        file_name, width, height = row.get("file_name"), row.get("width"), row.get("height")
-        if not isinstance(file_name, str) or not file_name:
-            faults.append(Fault(name, record, "a `file_name`, a text", short_repr(file_name)))
-        elif unsafe := describe_file_fault(file_name):
-            faults.append(Fault(name, record, unsafe, repr(file_name)))
-        elif file_name in names:
-            faults.append(Fault(name, record, "a unique file", f"{file_name!r} again"))
-        elif not (_is_side(width) and _is_side(height)):
-            expected = "`width` and `height`, whole numbers of pixels"
-            faults.append(Fault(name, record, expected, f"{width!r} and {height!r}"))
-        else:
-            names.add(file_name)
-            found.append((image_id, file_name, width, height, str(row.get("hash", ""))))
-    ids, file_names, widths, heights, hashes = zip(*found, strict=True) if found else [()] * 5
-    return Images.build(ids, file_names, widths, heights, hashes)
-
-
-def _is_side(value: Any) -> TypeGuard[int]:
-    """Return whether a value is a valid width or height of an image."""
-    return type(value) is int and 0 < value < 2**31
 
 
 def _ids_of_faults(rows: list[Record], sound: list[int]) -> set[str]:
@@ -214,7 +147,7 @@ def _parse_annotations(
     # One text for all faults: it is long if there are many categories.
     expected_category = f"a `category_id` of {sorted(known)}"
     found = []
-    for annotation_id, row in _unique_ids(rows, "annotation", name, faults):
+    for annotation_id, row in unique_ids(rows, "annotation", name, faults):
         shape, wrong = parse_shape(row, sizes, contract)
         wrong += check_columns(row)
         image_id, category_id = row.get("image_id"), row.get("category_id")

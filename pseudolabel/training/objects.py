@@ -14,6 +14,7 @@ from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size
 from pseudolabel.params.common import Params
 from pseudolabel.training.augmentations import Augmentations, build_augmentations
 from pseudolabel.training.hide_uncertain import HideUncertain
+from pseudolabel.training.object_table import read_objects
 
 with quiet_imports():
     from mmdet.datasets import CocoDataset
@@ -24,12 +25,45 @@ _META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
 
 @DATASETS.register_module()
 class ObjectDataset(CocoDataset):  # type: ignore[misc]
-    """The images of a split's COCO file, each with its objects and the hash of its content."""
+    """The images of a split's COCO file, each with its objects and the hash of its content.
 
-    def parse_data_info(self, raw_data_info: dict[str, Any]) -> dict[str, Any]:
-        """Return the entry of an image, given its rows of the COCO file."""
-        entry: dict[str, Any] = super().parse_data_info(raw_data_info)
-        return entry | {"content_hash": raw_data_info["raw_img_info"].get("hash", "")}
+    Its entries are those of CocoDataset without a filter, but made from columns when needed.
+    """
+
+    _fully_initialized: bool = False
+
+    def full_init(self) -> None:
+        """Read the file, unless it was read before."""
+        if not self._fully_initialized:
+            self.table = read_objects(Path(self.ann_file), self.metainfo["classes"])
+            self._fully_initialized = True
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.table.images)
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Return the entry of an image: its path, size and objects, as mmdet's transforms take it.
+
+        Args:
+            idx: the row of the image; negative ones count from the end.
+        """
+        row = range(len(self))[idx]
+        image = self.table.image(row)
+        return {
+            "img_path": f"{self.data_prefix['img']}/{image['file_name']}",
+            "img_id": image["id"],
+            "seg_map_path": None,
+            "height": image["height"],
+            "width": image["width"],
+            "instances": self.table.instances_of(row),
+            "content_hash": image["hash"] or "",
+            "sample_idx": row,
+        }
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the class of each object of an image, for ClassBalancedDataset."""
+        return self.table.labels_of(idx)
 
 
 @dataclass(frozen=True)

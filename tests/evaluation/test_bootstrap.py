@@ -26,9 +26,11 @@ def draw_rows(rows, image_ids, draw):
     return replace(Annotations.concatenate(parts), image_ids=np.concatenate(ids))
 
 
-def objects_case(kind, rng, main="mAP"):
+def objects_case(kind, rng, main="mAP", equal_scores=False):
     truth = random_truth(rng)
     predicted = shift_boxes(truth, rng)
+    if equal_scores:
+        predicted = replace(predicted, scores=np.ceil(predicted.scores * 2).astype(np.float32) / 2)
     if kind is MaskScorer:
         truth = replace(truth, annotations=with_masks(truth.annotations, rng, noise=0))
         predicted = with_masks(predicted, rng, noise=0.1)
@@ -69,13 +71,17 @@ def pixels_case(rng, folder):
     return make_scorer, 6, "mIoU"
 
 
-@pytest.fixture(params=["boxes", "boxes at 0.50", "boxes at 0.75", "masks", "pixels", "classes"])
+BOXES = ["boxes", "boxes at 0.50", "boxes at 0.75", "boxes of equal scores"]
+
+
+@pytest.fixture(params=[*BOXES, "masks", "pixels", "classes"])
 def case(request, tmp_path):
     rng = np.random.default_rng(3)
     return {
         "boxes": lambda: objects_case(BoxScorer, rng),
         "boxes at 0.50": lambda: objects_case(BoxScorer, rng, "mAP_50"),
         "boxes at 0.75": lambda: objects_case(BoxScorer, rng, "mAP_75"),
+        "boxes of equal scores": lambda: objects_case(BoxScorer, rng, equal_scores=True),
         "masks": lambda: objects_case(MaskScorer, rng),
         "pixels": lambda: pixels_case(rng, tmp_path),
         "classes": lambda: classes_case(rng),

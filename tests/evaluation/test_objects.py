@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pseudolabel.core import masks
+from pseudolabel.core import grouping, masks
 from pseudolabel.core.columns import object_array
 from pseudolabel.core.records import Annotations, Dataset
-from pseudolabel.evaluation.objects import BoxScorer, MaskScorer, _boxes_xywh, _coco_results
+from pseudolabel.evaluation.average_precision import interpolated_precision
+from pseudolabel.evaluation.object_matching import match
+from pseudolabel.evaluation.object_overlaps import box_overlaps, boxes_xywh
+from pseudolabel.evaluation.objects import BoxScorer, MaskScorer
 from tests.builders import CATEGORIES, dataset, images, predictions, random_predictions
 
 
@@ -46,7 +49,21 @@ def shift_boxes(truth, rng):
     return Annotations.predicted(gold.image_ids, classes, moved, scores, 1)
 
 
-def evaluate_with_pycocotools(truth, predicted, kind="bbox"):
+def coco_results(predicted):
+    columns = {
+        "image_id": predicted.image_ids.tolist(),
+        "category_id": predicted.category_ids.tolist(),
+        "bbox": boxes_xywh(predicted).tolist(),
+        "score": predicted.scores.tolist(),
+    }
+    if all(predicted.masks):
+        columns["segmentation"] = [
+            {"size": [80, 100], "counts": mask.decode()} for mask in predicted.masks
+        ]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def evaluate_with_pycocotools(truth, predicted, kind="bbox", max_boxes=100):
     gold = truth.annotations
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO()
@@ -61,7 +78,7 @@ def evaluate_with_pycocotools(truth, predicted, kind="bbox"):
                     "id": int(gold.ids[row]),
                     "image_id": int(gold.image_ids[row]),
                     "category_id": int(gold.category_ids[row]),
-                    "bbox": _boxes_xywh(gold)[row].tolist(),
+                    "bbox": boxes_xywh(gold)[row].tolist(),
                     "area": float(gold.areas[row]),
                     "iscrowd": int(gold.crowds[row]),
                     "segmentation": {"size": [80, 100], "counts": gold.masks[row].decode()},
@@ -70,7 +87,8 @@ def evaluate_with_pycocotools(truth, predicted, kind="bbox"):
             ],
         }
         coco.createIndex()
-        evaluation = COCOeval(coco, coco.loadRes(_coco_results(truth, predicted)), kind)
+        evaluation = COCOeval(coco, coco.loadRes(coco_results(predicted)), kind)
+        evaluation.params.maxDets = [1, 2, max_boxes]
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -96,6 +114,65 @@ def assert_equal_metrics(overall, by_class, expected):
         defined = precision[precision > -1]
         value = pytest.approx(defined.mean(), abs=1e-6) if defined.size else None
         assert by_class[category.name] == value
+
+
+def crowded_scene(seed):
+    """Images with objects of all sizes, crowds and equal scores; every third image is empty."""
+    rng = np.random.default_rng(seed)
+    image_ids = np.sort(rng.choice([1, 2, 4, 5, 7, 8], 60))
+    sides = np.exp(rng.uniform(np.log(5), np.log(300), (60, 2)))
+    corners = rng.uniform(0, 40, (60, 2))
+    boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
+    classes, crowds = rng.integers(1, 4, 60), rng.random(60) < 0.3
+    areas = sides.prod(axis=1)
+    gold = Annotations.gold(np.arange(1, 61), image_ids, classes, boxes, areas, crowds)
+    gold = replace(gold, masks=object_array(masks.encode(np.zeros((1, 80, 100), bool)) * 60))
+    truth = Dataset(images(9), gold, CATEGORIES)
+    parts = [shift_boxes(truth, rng) for _ in range(3)]
+    predicted = Annotations.concatenate(parts)[rng.permutation(180)]
+    return truth, replace(predicted, scores=np.ceil(predicted.scores * 5).astype(np.float32) / 5)
+
+
+@pytest.mark.parametrize("max_boxes", [100, 3])
+@settings(deadline=None, max_examples=25)
+@given(seed=st.integers(0, 2**31))
+def test_precision_equals_that_of_pycocotools_with_crowds_and_equal_scores(max_boxes, seed):
+    truth, predicted = crowded_scene(seed)
+    matches = match(truth, predicted, max_boxes, box_overlaps)
+    precision = interpolated_precision(matches, len(CATEGORIES))
+    expected = evaluate_with_pycocotools(truth, predicted, max_boxes=max_boxes)
+    wanted = expected.eval["precision"][..., -1]
+    assert np.array_equal(np.isnan(precision), wanted < 0)
+    assert np.nan_to_num(precision, nan=-1) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_pairs_in_several_chunks_match_as_in_one(monkeypatch):
+    truth, predicted = crowded_scene(0)
+    whole = match(truth, predicted, 100, box_overlaps)
+    monkeypatch.setattr(grouping, "_PAIRS_PER_CHUNK", 7)
+    chunked = match(truth, predicted, 100, box_overlaps)
+    assert whole.hits.any()
+    assert np.array_equal(whole.hits, chunked.hits)
+    assert np.array_equal(whole.ignored, chunked.ignored)
+
+
+def test_predictions_for_other_images_are_an_error():
+    with pytest.raises(ValueError, match="found other images"):
+        box_metrics(dataset(2), predictions([(3, 1, (0, 0, 9, 9), 0.5)]), max_boxes=100)
+
+
+def test_a_prediction_without_a_mask_is_scored_as_its_box():
+    rng = np.random.default_rng(0)
+    truth = random_truth(rng)
+    truth = replace(truth, annotations=with_masks(truth.annotations, rng, noise=0))
+    predicted = shift_boxes(truth, rng)
+    assert not any(predicted.masks)
+    scorer = MaskScorer(truth, 100)
+    scorer.add(predicted)
+    overall, by_class = scorer.result()
+    assert_equal_metrics(
+        overall, by_class["AP"], evaluate_with_pycocotools(truth, predicted, "segm")
+    )
 
 
 def test_perfect_predictions_score_one():

@@ -1,0 +1,99 @@
+"""Reading COCO files in the layout that this project writes: one object per line.
+
+Each line is JSON of its own, so pyarrow parses blocks of lines into columns. Files in another
+layout are left to coco_reader.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.json as pj
+
+_FIRST = b'{"categories": [\n'
+_IMAGES = b'"images": [\n'
+_ANNOTATIONS = b'"annotations": [\n'
+_CLOSE = b"],\n"
+_LAST = b"]}\n"
+_CHUNK_BYTES = 1 << 25
+"""Size of the blocks of lines that are parsed at once: a limit of memory."""
+
+
+class OtherLayoutError(ValueError):
+    """A file does not have the layout that this project writes."""
+
+
+def read_lines(path: Path, schemas: Mapping[str, pa.Schema]) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the name and the columns of each list of a COCO file, annotations in several parts.
+
+    Args:
+        path: the file.
+        schemas: the columns of `categories`, `images` and `annotations`; others are not read.
+
+    Raises:
+        OtherLayoutError: the file has another layout, or a value has another type.
+        OSError: the file cannot be read.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OtherLayoutError("expected a regular file")
+    with path.open("rb") as stream:
+        _require(stream.readline() == _FIRST)
+        for name, following in (("categories", _IMAGES), ("images", _ANNOTATIONS)):
+            lines = list(takewhile(lambda line: line != _CLOSE, stream))
+            _require(stream.readline() == following)
+            yield name, _parse(_with_comma(b"".join(lines)), schemas[name])
+        for block in _blocks(stream):
+            yield "annotations", _parse(block, schemas["annotations"])
+
+
+def _require(condition: bool) -> None:
+    """Raise unless the file has the layout so far."""
+    if not condition:
+        raise OtherLayoutError("expected one object per line")
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the rest of a file in blocks of lines, without its last line."""
+    block = stream.read(_CHUNK_BYTES) + stream.readline()
+    while following := stream.read(_CHUNK_BYTES) + stream.readline():
+        # The end of the file stays in one block with the last object.
+        if len(following) <= len(_LAST):
+            block += following
+        else:
+            yield block
+            block = following
+    _require(block.endswith(b"\n" + _LAST))
+    yield _with_comma(block.removesuffix(_LAST))
+
+
+def _with_comma(lines: bytes) -> bytes:
+    """Return the lines of a list with a comma after the last object, as after all others."""
+    if lines == b"\n":
+        return b""
+    _require(lines.endswith(b"}\n"))
+    return lines[:-1] + b",\n"
+
+
+def _parse(lines: bytes, schema: pa.Schema) -> pa.Table:
+    """Return the columns of lines that are one object and a comma each."""
+    count = lines.count(b"\n")
+    # pyarrow checks neither commas nor the encoding, and takes null for a missing value.
+    _require(lines.count(b"},\n") == count and b"null" not in lines)
+    if not count:
+        return schema.empty_table()
+    try:
+        lines.isascii() or lines.decode()
+        table = pj.read_json(
+            pa.BufferReader(lines.replace(b"},\n", b"}\n")),
+            pj.ReadOptions(block_size=_CHUNK_BYTES // 2),
+            pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+        )
+    except (UnicodeDecodeError, pa.ArrowException) as error:
+        raise OtherLayoutError(str(error)) from error
+    _require(len(table) == count)
+    return table
