@@ -33,8 +33,8 @@ from pseudolabel.models.transforms import LOAD
 from pseudolabel.params.common import Params
 from pseudolabel.params.loading import load_params
 from pseudolabel.predictions import load_task_predictor
+from pseudolabel.predictions.label_shards import label_missing_shards
 from pseudolabel.predictions.predictor import TrainedModels
-from pseudolabel.predictions.pseudo_label import label_missing_shards
 from pseudolabel.predictions.task_predictor import View
 
 TURNS = 5

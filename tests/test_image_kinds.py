@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
 def label(folder, names):
     """The pixels that labelling loads, and the row numbers of the files that it cannot load."""
     rows = Images.build(range(len(names)), names, [1] * len(names), [1] * len(names))
-    ((batches, _, unreadable),) = image_loader(rows, 0, folder, [[]], len(names), 0)
+    ((batches, _, unreadable),) = image_loader(rows, folder, [[]], len(names), 0)
     return (batches[0]["img"] if batches else []), unreadable
 
 

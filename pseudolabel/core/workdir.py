@@ -115,7 +115,7 @@ def publish_result(scratch: Path, output: Path, make: Callable[[], Iterable[str]
             remove(finished)
             _finish(scratch, make())
         with written_aside(output) as aside:
-            _link_tree(finished, aside)
+            link_tree(finished, aside)
             (aside / _MANIFEST).unlink()
     _remove_earlier_results(finished)
 
@@ -126,7 +126,7 @@ def _finish(scratch: Path, names: Iterable[str]) -> None:
         aside.mkdir()
         for name in names:
             # Linked, not moved: a kill here must not lose the work.
-            _link_tree(scratch / name, aside / Path(name).name)
+            link_tree(scratch / name, aside / Path(name).name)
         write_json(aside / _MANIFEST, _describe_result(aside))
     for path in scratch.iterdir():
         if path.name not in (_FINISHED, LOCK):
@@ -139,6 +139,12 @@ def _remove_earlier_results(finished: Path) -> None:
         if other != finished:
             with suppress(BusyError), scratch_lock(other.parent):
                 remove(other.parent)
+
+
+def hash_code() -> str:
+    """Return one hash of this package's code."""
+    modules = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hash_bytes("".join(map(hash_file, modules)).encode())
 
 
 def _is_whole(finished: Path) -> bool:
@@ -157,11 +163,10 @@ def _describe_result(folder: Path) -> dict[str, Any]:
         for path in files
         if path != folder / _MANIFEST
     }
-    modules = sorted(Path(__file__).parents[1].rglob("*.py"))
-    return {"code": hash_bytes("".join(map(hash_file, modules)).encode()), "files": described}
+    return {"code": hash_code(), "files": described}
 
 
-def _link_tree(source: Path, target: Path) -> None:
+def link_tree(source: Path, target: Path) -> None:
     """Link or copy a file, or a folder with all its files."""
     if not source.is_dir():
         _link_or_copy(source, target)
@@ -169,7 +174,7 @@ def _link_tree(source: Path, target: Path) -> None:
     # Not shutil.copytree: it goes on after a full disk, and tells of it in an error of its own.
     target.mkdir()
     for path in source.iterdir():
-        _link_tree(path, target / path.name)
+        link_tree(path, target / path.name)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -27,8 +27,8 @@ from pseudolabel.formats.shards import Shard, list_shards, read_unreadable
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.params.common import Params
 from pseudolabel.params.export import Export, InstanceExport
+from pseudolabel.predictions.label_shards import label_missing_shards
 from pseudolabel.predictions.predictor import TrainedModels
-from pseudolabel.predictions.pseudo_label import label_missing_shards
 from pseudolabel.predictions.teachers import teacher_folders
 
 _REPORT, _METRICS, _SPEED = "report.json", "metrics.json", "speed.json"

@@ -47,8 +47,8 @@ class BatchPredictions:
 class Predictor(Protocol):
     """Anything that predicts; tests replace trained models by simple ones."""
 
-    def predict(self, images: Images, first: int = 0) -> Iterator[BatchPredictions]:
-        """Yield the predictions of images from row `first` on, batch by batch, in order."""
+    def predict(self, images: Images) -> Iterator[BatchPredictions]:
+        """Yield the predictions of images, batch by batch, in order."""
 
     def shard_writer(self, folder: Path) -> ShardWriter:
         """Return the writer of these predictions, shard by shard, into a folder."""

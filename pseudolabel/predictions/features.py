@@ -40,7 +40,7 @@ def backbone_features(model: Path, images: Images, root: Path, workers: int) -> 
     pipeline = load_task_predictor(config.task).view_pipeline(
         config.image_size, View(1, flip=False)
     )
-    loader = image_loader(images, 0, root, [pipeline], _BATCH_SIZE, workers)
+    loader = image_loader(images, root, [pipeline], _BATCH_SIZE, workers)
     progress = tqdm(total=len(images), desc="features", unit="img", mininterval=2)
     found: list[NDArray[np.float32]] = []
     readable = np.ones(len(images), bool)

@@ -47,14 +47,14 @@ class FilePredictor:
         self.kind, self.task_predictor = TASKS[task].kind, load_task_predictor(task)
         self.options = PredictOptions(category_ids_of(categories), section, round_number)
 
-    def predict(self, images: Images, first: int = 0) -> Iterator[BatchPredictions]:
-        """Yield the predictions of images from row `first` on, batch by batch, in order.
+    def predict(self, images: Images) -> Iterator[BatchPredictions]:
+        """Yield the predictions of images, batch by batch, in order.
 
         Images without predictions count as unreadable.
         """
-        size = self.options.section.batch_size
+        first, size = 0, self.options.section.batch_size
         lacking = np.any([file.lacking(images) for file in self.files], axis=0)
-        for _, count, unreadable in image_loader(images, first, self.root, [], size, self.workers):
+        for _, count, unreadable in image_loader(images, self.root, [], size, self.workers):
             rows = np.arange(first, first + count)
             usable = ~lacking[rows] & ~np.isin(rows, unreadable)
             predictions = None

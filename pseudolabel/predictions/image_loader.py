@@ -19,7 +19,6 @@ from pseudolabel.models.transforms import LOAD, Pipeline
 
 def image_loader(
     images: Images,
-    first: int,
     root: Path,
     pipelines: Sequence[Pipeline],
     batch_size: int,
@@ -32,8 +31,7 @@ def image_loader(
     can be decoded, there are no batches.
 
     Args:
-        images: all images.
-        first: the row of the first image to load.
+        images: the images.
         root: the image folder.
         pipelines: the transforms of each view.
         batch_size: number of images per batch.
@@ -42,7 +40,7 @@ def image_loader(
     Raises:
         SharedMemoryError: the batches of the processes do not fit into shared memory.
     """
-    dataset = _ImageViews(images, first, root, pipelines)
+    dataset = _ImageViews(images, root, pipelines)
     if workers and len(dataset):
         refuse_small_shared_memory(workers, batch_size * dataset.bytes_of_first())
     return DataLoader(
@@ -58,15 +56,13 @@ def image_loader(
 class _ImageViews(Dataset[Any]):  # type: ignore[misc]
     """Images in all views; None instead of the views of an image that cannot be decoded."""
 
-    def __init__(
-        self, images: Images, first: int, root: Path, pipelines: Sequence[Pipeline]
-    ) -> None:
-        self.images, self.first, self.root = images, first, root
+    def __init__(self, images: Images, root: Path, pipelines: Sequence[Pipeline]) -> None:
+        self.images, self.root = images, root
         self.load = Compose([LOAD])
         self.pipelines = [Compose(pipeline) for pipeline in pipelines]
 
     def __len__(self) -> int:
-        return len(self.images) - self.first
+        return len(self.images)
 
     def bytes_of_first(self) -> int:
         """Return the size of the pixels of the first image in all views; 0 if it has none."""
@@ -74,8 +70,7 @@ class _ImageViews(Dataset[Any]):  # type: ignore[misc]
         pixels = [view["inputs"] for view in views or [] if "inputs" in view]
         return sum(int(one.nbytes) for one in pixels)
 
-    def __getitem__(self, index: int) -> tuple[int, list[Any] | None]:
-        row = self.first + index
+    def __getitem__(self, row: int) -> tuple[int, list[Any] | None]:
         file = {
             "img_path": str(self.root / self.images.file_names[row]),
             "img_id": int(self.images.ids[row]),

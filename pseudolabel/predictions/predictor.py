@@ -99,11 +99,10 @@ class TrainedModels:
         ]
         self.comparisons = self._comparisons(folders, configs, compared_with)
 
-    def predict(self, images: Images, first: int = 0) -> Iterator[BatchPredictions]:
-        """Yield the predictions of images from row `first` on, batch by batch, in order."""
-        loader = image_loader(
-            images, first, self.root, self.plan.pipelines, self.batch_size, self.workers
-        )
+    def predict(self, images: Images) -> Iterator[BatchPredictions]:
+        """Yield the predictions of images, batch by batch, in order."""
+        first = 0
+        loader = image_loader(images, self.root, self.plan.pipelines, self.batch_size, self.workers)
         for batches, count, unreadable in loader:
             if not batches:
                 yield BatchPredictions(None, count, unreadable)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from tqdm import tqdm
 
 from pseudolabel.core.datasets import PARTIAL, TUNING
 from pseudolabel.core.errors import ModelError
@@ -16,21 +13,27 @@ from pseudolabel.core.files import write_json
 from pseudolabel.core.locks import LOCK
 from pseudolabel.core.per_round import list_in_round
 from pseudolabel.core.records import Images
+from pseudolabel.core.tasks import TASKS
 from pseudolabel.core.workdir import publish_result, scratch_folder
 from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.formats.shards import (
     TEACHER_FILE,
     WITHOUT_TUNING,
     read_unreadable,
-    shard_path,
     shard_paths,
-    write_stabilities,
 )
 from pseudolabel.formats.split_folder import COCO_FILE, SplitFolder
 from pseudolabel.formats.teacher_files import KnownPredictions
 from pseudolabel.params.common import Params
-from pseudolabel.predictions.batches import Predictor, Stability
+from pseudolabel.predictions.batches import Predictor
 from pseudolabel.predictions.file_predictor import FilePredictor
+from pseudolabel.predictions.kept_predictions import (
+    KeptPredictions,
+    keep_predictions,
+    key_of_predictions,
+    label_new_images,
+)
+from pseudolabel.predictions.label_shards import label_missing_shards
 from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.predictions.teachers import Teachers, teachers_of_round
 
@@ -42,8 +45,8 @@ def label_pool(
 
     The images of tuning and the partly labelled ones of gold are labelled too, into folders of
     their own: thresholds are chosen on tuning, and silver may add objects to the others.
-    Every prediction above the score floor is written. After a kill, labelling resumes at the first
-    missing shard.
+    Every prediction above the score floor is written. After a kill, missing shards are labelled.
+    Images that the same teachers have labelled in an earlier run are not labelled again.
 
     Args:
         prepared: the folder of prepared data.
@@ -68,23 +71,32 @@ def label_pool(
     inputs = _splits_used(prepared, files) + teachers.inputs
     scratch = scratch_folder("pseudo_label", [round_number, values], inputs)
 
+    # Predictions in files are found by name, not by content.
+    key = None if files else key_of_predictions([round_number, values], teachers.inputs)
+
     @cache
     def load_teachers() -> Predictor:
         return _predictor(teachers, files, prepared, params, round_number)
 
+    def label_shards(images: Images, folder: Path) -> None:
+        label_missing_shards(images, load_teachers, folder, section.shard_images)
+
     def label() -> list[str]:
-        label_missing_shards(pool, load_teachers, scratch, section.shard_images)
+        size, kept = section.shard_images, key and KeptPredictions.find(round_number, key)
+        label_new_images(TASKS[params.task].kind, pool, kept or None, scratch, size, label_shards)
         (scratch / TUNING).mkdir(exist_ok=True)
         if label_tuning:
-            label_missing_shards(tuning, load_teachers, scratch / TUNING, section.shard_images)
-        label_missing_shards(partial, load_teachers, scratch / PARTIAL, section.shard_images)
+            label_shards(tuning, scratch / TUNING)
+        label_shards(partial, scratch / PARTIAL)
         record = _describe(scratch, teachers, files, label_tuning)
         record |= {"round": round_number, "images": len(pool)}
-        write_json(scratch / TEACHER_FILE, record | {"shard_images": section.shard_images})
+        write_json(scratch / TEACHER_FILE, record | {"shard_images": size})
         names = sorted(path.name for path in scratch.iterdir())
         return [name for name in names if name != LOCK and name[0] != "."]
 
     publish_result(scratch, output, label)
+    if key is not None:
+        keep_predictions(round_number, key, pool, output, section.shard_images)
 
 
 def _splits_used(prepared: Path, files: Sequence[KnownPredictions]) -> list[Path]:
@@ -142,55 +154,3 @@ def _predictor(
         )
     categories = SplitFolder(prepared / "gold").read().categories
     return FilePredictor(files, params.task, categories, root, section, workers, round_number)
-
-
-def label_missing_shards(
-    images: Images,
-    load_predictor: Callable[[], Predictor],
-    folder: Path,
-    shard_images: int,
-    stage: str = "pseudo_label",
-) -> None:
-    """Label images from the first missing shard on; a shard appears when it is complete.
-
-    Args:
-        images: all images, in order.
-        load_predictor: loads the model; not called if no shard is missing.
-        folder: the folder of shards.
-        shard_images: number of images per shard.
-        stage: the name that the progress bar shows.
-    """
-    done = 0
-    while shard_path(folder, done).exists():
-        done += 1
-    first = done * shard_images
-    if first >= len(images):
-        return
-    if first:
-        print(f"{stage} resumes at image {first:,} of {len(images):,}", flush=True)
-    progress = tqdm(total=len(images), initial=first, desc=stage, unit="img", mininterval=2)
-    predictor = load_predictor()
-    writer = predictor.shard_writer(folder)
-    unreadable: list[str] = []
-    stabilities: list[Stability] = []
-    labelled = first
-    with progress:
-        for batch in predictor.predict(images, first):
-            if batch.predictions is not None:
-                writer.add(batch.predictions)
-            stabilities += [batch.stability] if batch.stability is not None else []
-            unreadable += [str(images.file_names[row]) for row in batch.unreadable]
-            labelled += batch.images
-            progress.update(batch.images)
-            if labelled % shard_images == 0 or labelled == len(images):
-                path = shard_path(folder, (labelled - 1) // shard_images)
-                # Stabilities first, because a shard file marks the shard as complete.
-                _write_shard_stabilities(path, stabilities)
-                writer.close(path, unreadable)
-                unreadable, stabilities = [], []
-
-
-def _write_shard_stabilities(shard: Path, parts: list[Stability]) -> None:
-    if parts:
-        ids = np.concatenate([part.image_ids for part in parts])
-        write_stabilities(shard, ids, np.concatenate([part.values for part in parts]))

@@ -109,7 +109,7 @@ def mirrored_predictions(task, model, tmp_path):
     write_mirrored(task.root, pool, tmp_path)
     section = task.params().pseudo_label
     models = TrainedModels([model], task.root / "images", section, compared_with="flip")
-    loader = image_loader(pool, 0, task.root / "images", models.plan.pipelines, len(pool), 0)
+    loader = image_loader(pool, task.root / "images", models.plan.pipelines, len(pool), 0)
     batches, _, _ = next(iter(loader))
     view = models._forward(models.comparisons[0], batches, models.options)
     return view, find_all(TrainedModels([model], tmp_path, section), pool)

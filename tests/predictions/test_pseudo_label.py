@@ -17,8 +17,9 @@ from pseudolabel.formats.prediction_store import shard_writer
 from pseudolabel.formats.shards import TEACHER_FILE, read_shards, shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.predictions.batches import BatchPredictions
+from pseudolabel.predictions.label_shards import label_missing_shards
 from pseudolabel.predictions.predictor import TrainedModels
-from pseudolabel.predictions.pseudo_label import label_missing_shards, label_pool
+from pseudolabel.predictions.pseudo_label import label_pool
 from pseudolabel.training.train import train
 from tests.builders import images, same_rows
 from tests.conftest import tiny_params
@@ -33,8 +34,8 @@ class OneBoxPerImage:
     def __init__(self, batch=2, fails_at=None):
         self.batch, self.fails_at, self.seen = batch, fails_at, []
 
-    def predict(self, pool, first=0):
-        for row in range(first, len(pool), self.batch):
+    def predict(self, pool):
+        for row in range(0, len(pool), self.batch):
             ids = pool.ids[row : row + self.batch]
             if self.fails_at is not None and self.fails_at in ids:
                 raise KeyboardInterrupt
@@ -53,8 +54,8 @@ class OneMapPerImage:
     def __init__(self, fails_after=None):
         self.fails_after = fails_after
 
-    def predict(self, pool, first=0):
-        for row in range(first, len(pool), 2):
+    def predict(self, pool):
+        for row in range(0, len(pool), 2):
             ids = pool.ids[row : row + 2]
             maps = [np.full((3, 4), image_id, np.uint8) for image_id in ids]
             yield BatchPredictions(LabelMaps(ids, maps, maps), len(ids), [])
