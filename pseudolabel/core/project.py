@@ -41,9 +41,14 @@ class RoundFolder:
     @classmethod
     def from_command_line(cls, description: str | None) -> RoundFolder:
         """Return the round that the command line names."""
+        return cls(cls.parser(description).parse_args().round)
+
+    @staticmethod
+    def parser(description: str | None) -> argparse.ArgumentParser:
+        """Return a parser of command lines that name a round."""
         parser = argparse.ArgumentParser(description=description)
         parser.add_argument("round", type=int, help="number of the round, 0 for the teacher")
-        return cls(parser.parse_args().round)
+        return parser
 
     @property
     def previous(self) -> RoundFolder | None:

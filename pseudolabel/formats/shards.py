@@ -191,7 +191,7 @@ def read_probabilities(path: Path) -> Probabilities:
     return Probabilities(table.column("image_id").to_numpy(), values)
 
 
-def _stability_path(shard: Path) -> Path:
+def stability_path(shard: Path) -> Path:
     """Return the path of the file with the stabilities of a shard's images."""
     return shard.with_name(shard.name.replace("shard", _STABILITY))
 
@@ -207,7 +207,7 @@ def write_stabilities(
         stabilities: (n,) agreement of the predictions of several checkpoints, 0 to 1.
     """
     columns = {"image_id": pa.array(image_ids), "stability": pa.array(stabilities)}
-    write_table(_stability_path(shard), pa.table(columns))
+    write_table(stability_path(shard), pa.table(columns))
 
 
 def read_stabilities(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -215,7 +215,7 @@ def read_stabilities(folder: Path) -> tuple[NDArray[np.int64], NDArray[np.float3
 
     The arrays are empty if stabilities were not measured.
     """
-    paths = [path for path in map(_stability_path, shard_paths(folder)) if path.is_file()]
+    paths = [path for path in map(stability_path, shard_paths(folder)) if path.is_file()]
     tables = [read_table(path, None) for path in paths]
     for path, table in zip(paths, tables, strict=True):
         _require(table, path, image_id=pa.types.is_integer, stability=pa.types.is_floating)

@@ -6,7 +6,6 @@ the code are the same. Images are found by the hash of their content.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +29,6 @@ _RECORD = "record.json"
 """In the folder of a round: what the predictions depend on, and the hash of each file."""
 _IMAGES = "images.parquet"
 """In the folder of a round: the content hash, the shard and the id of each image."""
-_NEW = ".new"
-"""In the folder of predictions: the shards of images without kept predictions."""
 
 
 def key_of_predictions(parameters: Any, teachers: list[Path]) -> str:
@@ -67,51 +64,37 @@ class KeptPredictions:
             return None
         return cls(shard_paths(folder), pq.read_table(folder / _IMAGES))
 
-    def rows_of(self, images: Images) -> NDArray[np.int64]:
+    def is_new(self, images: Images) -> NDArray[np.bool_]:
+        """Return whether each of (n,) images has no predictions here."""
+        return self._rows_of(images) < 0
+
+    def join(self, kind: Kind, images: Images, new: Path, output: Path, shard_images: int) -> None:
+        """Write the shards of all images: those kept, and those of new images.
+
+        Args:
+            kind: the kind of label.
+            images: all images.
+            new: the folder with the shards of the new images.
+            output: the folder to write.
+            shard_images: number of images per shard.
+        """
+        rows = self._rows_of(images)
+        is_new = rows < 0
+        shards = list_shards(new, images[is_new], shard_images)
+        paths = [*self.shards, *(shard.path for shard in shards)]
+        count = len(images)
+        origins = Origins(paths, np.empty(count, np.int64), np.empty(count, np.int64))
+        origins.shard[~is_new] = self.table.column("shard").to_numpy()[rows[~is_new]]
+        origins.image_ids[~is_new] = self.table.column("image_id").to_numpy()[rows[~is_new]]
+        origins.shard[is_new] = _shard_of_each(shards, first=len(self.shards))
+        origins.image_ids[is_new] = images.ids[is_new]
+        regroup_shards(kind, images, origins, output, shard_images)
+
+    def _rows_of(self, images: Images) -> NDArray[np.int64]:
         """Return the (n,) row of each image in the table; -1 if it is not there."""
         hashes = pa.array(images.hashes, pa.string())
         found = pc.index_in(hashes, self.table.column("digest").combine_chunks())
         return np.array(found.fill_null(-1), np.int64)
-
-
-def label_new_images(
-    kind: Kind,
-    images: Images,
-    kept: KeptPredictions | None,
-    folder: Path,
-    shard_images: int,
-    label: Callable[[Images, Path], None],
-) -> None:
-    """Write the shards of all images; only images without kept predictions are labelled.
-
-    Args:
-        kind: the kind of label.
-        images: all images.
-        kept: what was kept of an earlier run, if anything.
-        folder: the folder to write.
-        shard_images: number of images per shard.
-        label: labels images into the shards of a folder.
-    """
-    rows = np.full(len(images), -1) if kept is None else kept.rows_of(images)
-    is_new = rows < 0
-    if kept is None or is_new.all():
-        label(images, folder)
-        return
-    count, new = len(images), images[is_new]
-    known = f"{count - len(new):,} of {count:,} images have predictions by the same teachers"
-    print(f"{known}: labelling {len(new):,}", flush=True)
-    label(new, folder / _NEW)
-    shards = list_shards(folder / _NEW, new, shard_images)
-    origins = Origins(
-        [*kept.shards, *(shard.path for shard in shards)],
-        np.empty(count, np.int64),
-        np.empty(count, np.int64),
-    )
-    origins.shard[~is_new] = kept.table.column("shard").to_numpy()[rows[~is_new]]
-    origins.image_ids[~is_new] = kept.table.column("image_id").to_numpy()[rows[~is_new]]
-    origins.shard[is_new] = _shard_of_each(shards, first=len(kept.shards))
-    origins.image_ids[is_new] = new.ids
-    regroup_shards(kind, images, origins, folder, shard_images)
 
 
 def keep_predictions(
