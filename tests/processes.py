@@ -44,3 +44,9 @@ def wait_for(condition, process, seconds=120):
         assert process.poll() is None, process.stderr.read().decode()
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def finish(process):
+    """Wait for the end of a stage, which must succeed."""
+    messages = process.communicate()[1].decode()
+    assert process.returncode == 0, messages

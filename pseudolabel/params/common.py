@@ -159,6 +159,20 @@ def _has_files(teachers: Any) -> bool:
     return isinstance(teachers, TeacherFile)
 
 
+class Workers(Section):
+    """Who labels the pool: this process, or the workers of a Ray cluster."""
+
+    ray: Annotated[
+        Annotated[str, Field(min_length=1)] | None,
+        Allowed("local, auto, an address, or null for this process"),
+    ]
+    """Ray cluster that labels the pool."""
+    num_cpus: Annotated[WholeNumber, Field(ge=1, le=1024)]
+    """Cores of each worker."""
+    num_gpus: Annotated[Number, Field(ge=0, le=64)]
+    """GPUs of each worker, or a share of one."""
+
+
 class PseudoLabel(Predict):
     """The pseudo-labels: which models predict the pool, and how."""
 
@@ -168,6 +182,7 @@ class PseudoLabel(Predict):
     """Second prediction to compare with."""
     shard_images: Positive
     """Images per Parquet file."""
+    workers: Workers
 
     def broken_rules(self) -> Iterator[Rule]:
         """Require shards that hold whole batches, and models to measure stability with."""

@@ -163,6 +163,12 @@ takes its own time.
 
 `shard_images` must be a multiple of `batch_size`. If labelling is stopped, at most one shard is
 lost. Predictions below `score_floor` are discarded.
+
+With `workers.ray`, the workers of a [Ray](https://www.ray.io) cluster label the pool, shard by
+shard: `local` starts a cluster on this machine, `auto` takes the one that runs here, and an address
+such as `10.0.0.5:6379` one elsewhere. `num_cpus` and `num_gpus` are what each worker reserves, so
+they decide how many workers there are. The predictions are the same as those of one process.
+[scale.md](scale.md) says what the machines need.
 """,
     "filter": FILTER,
     "evaluate": """\

@@ -33,18 +33,20 @@ class Labelling:
     """The labelling of a round. Equal inputs give the same scratch folder in every process.
 
     Attributes:
-        params: all parameters.
-        round_number: the round to write beside each prediction.
         prepared: the folder of prepared data.
+        champion: the model folder of the previous round's champion.
+        round_number: the round to write beside each prediction.
+        params: all parameters.
         teachers: the teachers.
         files: the predictions of those teachers that are files.
         scratch: the folder of the unfinished work.
         key: what the predictions depend on beside the images; None if they cannot be kept.
     """
 
-    params: Params
-    round_number: int
     prepared: Path
+    champion: Path
+    round_number: int
+    params: Params
     teachers: Teachers
     files: Sequence[KnownPredictions]
     scratch: Path
@@ -74,7 +76,7 @@ class Labelling:
         scratch = scratch_folder("pseudo_label", [round_number, values], inputs)
         # Predictions in files are found by name, not by content.
         key = None if files else key_of_predictions([round_number, values], teachers.inputs)
-        return cls(params, round_number, prepared, teachers, files, scratch, key)
+        return cls(prepared, champion, round_number, params, teachers, files, scratch, key)
 
     @property
     def kind(self) -> Kind:

@@ -15,6 +15,7 @@ from pseudolabel.params.common import Params
 from pseudolabel.predictions.kept_predictions import keep_predictions
 from pseudolabel.predictions.label_shards import Part, remove_unfinished
 from pseudolabel.predictions.labelling import NEW, Labelling
+from pseudolabel.predictions.ray_workers import label_with_ray
 
 _PARTS = ".parts"
 """In the scratch folder: the lock of each part that another process labels."""
@@ -50,7 +51,10 @@ def label_pool(
         with ExitStack() as locks:
             for folder in sorted((labelling.scratch / _PARTS).glob("*")):
                 locks.enter_context(_part_lock(folder))
-            labelling.label()
+            if params.pseudo_label.workers.ray is None:
+                labelling.label()
+            else:
+                label_with_ray(labelling)
             return _collect(labelling)
 
     publish_result(labelling.scratch, output, label)
