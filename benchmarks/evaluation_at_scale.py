@@ -47,9 +47,10 @@ def generate(folder: Path, count: int) -> None:
     images = Images.build(ids, names, [WIDTH] * count, [HEIGHT] * count)
     image_ids = np.repeat(ids, BOXES)
     total = len(image_ids)
-    # Half of the sides are below 32 pixels; a tenth are above 96.
-    sides = np.exp(rng.normal(np.log(34), 0.85, (total, 2))).clip(4, 320)
-    corners = rng.uniform(0, 1, (total, 2)) * ((WIDTH, HEIGHT) - sides)
+    # Half of the sides are below 34 pixels; a tenth are above 96. Gold has half pixels: files have
+    # two decimals, and records 32-bit floats, so that other numbers are rounded in between.
+    sides = np.rint(np.exp(rng.normal(np.log(34), 0.85, (total, 2))).clip(4, 320) * 2) / 2
+    corners = np.floor(rng.uniform(0, 1, (total, 2)) * ((WIDTH, HEIGHT) - sides) * 2) / 2
     boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
     classes = rng.integers(1, len(CATEGORIES) + 1, total)
     crowds = rng.random(total) < 0.01
