@@ -40,8 +40,6 @@ _SCHEMAS = {
         ]
     ),
 }
-
-
 _COLUMNS = ("rows", "boxes_xyxy", "labels", "crowds", "masks")
 
 
