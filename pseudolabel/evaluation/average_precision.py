@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from pseudolabel.evaluation.object_matching import IOU_THRESHOLDS, Flags, Matches
+from pseudolabel.evaluation.object_matching import IOU_THRESHOLDS, Matches
 
 Precision = NDArray[np.float64]
 Draw = NDArray[np.int64]
+Outcomes = NDArray[np.uint32]
 _RECALLS = np.linspace(0, 1, 101)
 _ALL_AREAS = 0
+_IGNORED = 16
+"""The lowest bit of ignored in an outcome; hits begin at bit 0."""
 
 
 def interpolated_precision(matches: Matches, classes: int) -> Precision:
@@ -23,19 +26,16 @@ def interpolated_precision(matches: Matches, classes: int) -> Precision:
         matches: the outcomes of the predictions for a split.
         classes: number of classes.
     """
-    areas = matches.hits.shape[1]
-    found = np.empty((len(IOU_THRESHOLDS), len(_RECALLS), classes, areas))
+    areas, thresholds = matches.hits.shape[1], range(len(IOU_THRESHOLDS))
+    found = np.empty((len(thresholds), len(_RECALLS), classes, areas))
     for index in range(classes):
         rows = np.flatnonzero(matches.classes == index)
         # Stable: predictions of equal score stay in order of their images.
         rows = rows[np.argsort(-matches.scores[rows], kind="stable")]
         gold = matches.gold_counts[matches.gold_classes == index].sum(axis=0)
         for area, count in enumerate(gold.tolist()):
-            hits, ignored = matches.hits[rows, area], matches.ignored[rows, area]
-            for threshold in range(len(IOU_THRESHOLDS)):
-                bit = np.uint16(1 << threshold)
-                row = _precision_at_recalls(hits & bit > 0, ignored & bit > 0, count)
-                found[threshold, :, index, area] = row
+            outcomes = _outcomes(matches, rows, area)
+            found[:, :, index, area] = _precision_at_recalls(outcomes, thresholds, count)
     return found
 
 
@@ -69,47 +69,53 @@ class DrawnPrecision:
         """
         found = np.empty((len(thresholds), len(_RECALLS), len(self.outcomes)))
         for index, outcomes in enumerate(self.outcomes):
-            bits = outcomes[draw].tocsc().data
-            count = int(self.gold[index, draw].sum())
-            for row, threshold in enumerate(thresholds):
-                hits, ignored = bits & (1 << threshold) > 0, bits & (1 << threshold + 16) > 0
-                found[row, :, index] = _precision_at_recalls(hits, ignored, count)
+            drawn = outcomes[draw].tocsc().data
+            gold = int(self.gold[index, draw].sum())
+            found[:, :, index] = _precision_at_recalls(drawn, thresholds, gold)
         return found
 
 
 def _by_image_and_score(matches: Matches, images: int, index: int) -> csr_array:
-    """Return the outcomes of a class by image and score: bits of hits, then bits of ignored."""
-    rows = matches.classes == index
-    bits = matches.ignored[rows, _ALL_AREAS].astype(np.uint32) << 16
-    bits |= matches.hits[rows, _ALL_AREAS]
+    """Return the outcomes of a class by image and score."""
+    rows = np.flatnonzero(matches.classes == index)
     scores, columns = np.unique(-matches.scores[rows], return_inverse=True)
     counts = np.bincount(matches.images[rows], minlength=images)
     bounds = np.concatenate([[0], np.cumsum(counts)])
     # SciPy takes the type of the indices as given; small ones are faster.
     indices = columns.astype(np.int32), bounds.astype(np.int32)
-    return csr_array((bits, *indices), shape=(images, len(scores)))
+    outcomes = _outcomes(matches, rows, _ALL_AREAS)
+    return csr_array((outcomes, *indices), shape=(images, len(scores)))
 
 
-def _precision_at_recalls(hits: Flags, ignored: Flags, gold: int) -> Precision:
-    """Return the (101,) precision at each recall; NaN without gold.
+def _outcomes(matches: Matches, rows: NDArray[np.int64], area: int) -> Outcomes:
+    """Return the outcomes of some predictions: 16 bits of hits, and above them 16 of ignored."""
+    ignored = matches.ignored[rows, area].astype(np.uint32) << _IGNORED
+    return ignored | matches.hits[rows, area]
+
+
+def _precision_at_recalls(outcomes: Outcomes, thresholds: range, gold: int) -> Precision:
+    """Return the (t, 101) precision by IoU threshold and recall; NaN without gold.
 
     Precision is highest at hits, so only these are looked at.
 
     Args:
-        hits: (m,) whether each prediction takes a gold object, sorted by falling score.
-        ignored: (m,) whether it counts neither as right nor as wrong.
+        outcomes: (m,) outcomes of predictions, sorted by falling score.
+        thresholds: the IoU thresholds, by number.
         gold: number of gold objects.
     """
     if not gold:
-        return np.full(len(_RECALLS), np.nan)
-    if ignored.any():
-        hits = hits[~ignored]
-    precision = np.zeros(len(_RECALLS))
-    ranks = np.flatnonzero(hits) + 1
-    found = np.arange(1, len(ranks) + 1)
-    first = np.searchsorted(found / gold, _RECALLS)
-    reached = first < len(ranks)
-    if reached.any():
-        best = np.maximum.reduceat(found / ranks, first[reached])
-        precision[reached] = np.maximum.accumulate(best[::-1])[::-1]
+        return np.full((len(thresholds), len(_RECALLS)), np.nan)
+    precision = np.zeros((len(thresholds), len(_RECALLS)))
+    found = np.arange(1, gold + 1, dtype=np.float64)
+    needed = np.searchsorted(found / gold, _RECALLS)
+    for row, threshold in enumerate(thresholds):
+        hits = outcomes & (1 << threshold) > 0
+        ignored = outcomes & (1 << threshold + _IGNORED) > 0
+        if ignored.any():
+            hits = hits[~ignored]
+        ranks = np.flatnonzero(hits) + 1
+        reached = needed < len(ranks)
+        if reached.any():
+            best = np.maximum.reduceat(found[: len(ranks)] / ranks, needed[reached])
+            precision[row, reached] = np.maximum.accumulate(best[::-1])[::-1]
     return precision

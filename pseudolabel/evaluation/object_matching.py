@@ -167,9 +167,7 @@ def _groups(rows: Annotations, truth: Dataset, category_ids: NDArray[np.int32]) 
 
 def _ranks(groups: Rows) -> Rows:
     """Return the (n,) number of rows of the same group before each row; groups are sorted."""
-    changes = np.concatenate([[True], groups[1:] != groups[:-1]]) if len(groups) else groups > 0
-    starts = np.flatnonzero(changes)
-    return np.arange(len(groups)) - np.repeat(starts, np.diff(np.append(starts, len(groups))))
+    return np.arange(len(groups)) - np.searchsorted(groups, groups)
 
 
 def _outside_ranges(areas: NDArray[np.float64]) -> Flags:

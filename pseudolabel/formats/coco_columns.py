@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,36 @@ def read_columns(path: Path) -> Dataset | None:
     return Dataset(images, annotations, categories)
 
 
+def read_image_columns(path: Path) -> Images | None:
+    """Return the images in a COCO file that this project wrote, without reading its annotations.
+
+    The result is None if the file has another layout, or an image has a fault.
+    """
+    try:
+        # The file stays open for its annotations until the iterator is deleted.
+        with closing(read_lines(path, _SCHEMAS)) as tables:
+            return next(_images(table) for name, table in tables if name == "images")
+    except (OSError, OtherLayoutError):
+        return None
+
+
+def count_crowds(path: Path) -> tuple[int, int] | None:
+    """Return how many annotations a COCO file of this project has, and how many of them are crowds.
+
+    The result is None if the file has another layout.
+    """
+    schemas = dict.fromkeys(_SCHEMAS, pa.schema([("iscrowd", pa.int64())]))
+    total = crowds = 0
+    try:
+        for name, table in read_lines(path, schemas):
+            if name == "annotations":
+                total += len(table)
+                crowds += int(np.count_nonzero(numbers(table, "iscrowd", 0)))
+    except (OSError, OtherLayoutError):
+        return None
+    return total, crowds
+
+
 def numbers(table: pa.Table, name: str, default: float | None = None) -> NDArray[Any]:
     """Return a column of numbers.
 
@@ -118,7 +149,7 @@ def boxes_xywh(table: pa.Table) -> NDArray[np.float64]:
 def _require(condition: bool | np.bool_) -> None:
     """Raise unless the file is as this project writes it."""
     if not condition:
-        raise OtherLayoutError("expected a file of this project")
+        raise OtherLayoutError("another layout, or a fault")
 
 
 def _are_unique(values: NDArray[Any]) -> bool:

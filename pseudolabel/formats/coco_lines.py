@@ -7,11 +7,12 @@ layout are left to coco_reader.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
@@ -28,7 +29,9 @@ class OtherLayoutError(ValueError):
     """A file does not have the layout that this project writes."""
 
 
-def read_lines(path: Path, schemas: Mapping[str, pa.Schema]) -> Iterator[tuple[str, pa.Table]]:
+def read_lines(
+    path: Path, schemas: Mapping[str, pa.Schema]
+) -> Generator[tuple[str, pa.Table], None, None]:
     """Yield the name and the columns of each list of a COCO file, annotations in several parts.
 
     Args:
@@ -40,7 +43,7 @@ def read_lines(path: Path, schemas: Mapping[str, pa.Schema]) -> Iterator[tuple[s
         OSError: the file cannot be read.
     """
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OtherLayoutError("expected a regular file")
+        raise OtherLayoutError("no regular file")
     with path.open("rb") as stream:
         _require(stream.readline() == _FIRST)
         for name, following in (("categories", _IMAGES), ("images", _ANNOTATIONS)):
@@ -51,10 +54,10 @@ def read_lines(path: Path, schemas: Mapping[str, pa.Schema]) -> Iterator[tuple[s
             yield "annotations", _parse(block, schemas["annotations"])
 
 
-def _require(condition: bool) -> None:
+def _require(condition: bool | np.bool_) -> None:
     """Raise unless the file has the layout so far."""
     if not condition:
-        raise OtherLayoutError("expected one object per line")
+        raise OtherLayoutError("another layout")
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -81,19 +84,23 @@ def _with_comma(lines: bytes) -> bytes:
 
 def _parse(lines: bytes, schema: pa.Schema) -> pa.Table:
     """Return the columns of lines that are one object and a comma each."""
-    count = lines.count(b"\n")
-    # pyarrow checks neither commas nor the encoding, and takes null for a missing value.
-    _require(lines.count(b"},\n") == count and b"null" not in lines)
-    if not count:
+    if not lines:
         return schema.empty_table()
+    # pyarrow checks no commas and no encoding, and takes null for a missing value.
+    _require(b"null" not in lines)
+    characters = np.frombuffer(bytearray(lines), np.uint8)
+    ends = np.flatnonzero(characters == ord("\n"))
+    commas = ends - 1
+    _require((characters[commas] == ord(",")).all() and (characters[commas - 1] == ord("}")).all())
+    characters[commas] = ord(" ")
     try:
         lines.isascii() or lines.decode()
         table = pj.read_json(
-            pa.BufferReader(lines.replace(b"},\n", b"}\n")),
+            pa.BufferReader(pa.py_buffer(characters)),
             pj.ReadOptions(block_size=_CHUNK_BYTES // 2),
             pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
         )
     except (UnicodeDecodeError, pa.ArrowException) as error:
         raise OtherLayoutError(str(error)) from error
-    _require(len(table) == count)
+    _require(len(table) == len(ends))
     return table

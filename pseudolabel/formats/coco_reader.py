@@ -30,7 +30,7 @@ from pseudolabel.formats.coco_annotations import (
     is_id,
     parse_shape,
 )
-from pseudolabel.formats.coco_columns import read_columns
+from pseudolabel.formats.coco_columns import count_crowds, read_columns, read_image_columns
 from pseudolabel.formats.coco_rows import parse_categories, parse_images, unique_ids
 
 
@@ -49,6 +49,28 @@ def read_coco(path: Path) -> Dataset:
     if faults:
         raise DataError(faults)
     return dataset
+
+
+def read_coco_images(path: Path) -> Images:
+    """Return the images in a COCO file; its annotations may not be checked.
+
+    Raises:
+        DataError: the file breaks the contract.
+    """
+    images = read_image_columns(path)
+    return read_coco(path).images if images is None else images
+
+
+def count_coco_annotations(path: Path) -> tuple[int, int]:
+    """Return how many annotations a COCO file has, and how many of them are crowds.
+
+    Raises:
+        DataError: the file breaks the contract.
+    """
+    if (counts := count_crowds(path)) is not None:
+        return counts
+    rows = read_coco(path).annotations
+    return len(rows), int(rows.crowds.sum())
 
 
 def parse_coco(path: Path, contract: Contract) -> tuple[Dataset, list[Fault]]:

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pseudolabel.core.records import Dataset
-from pseudolabel.formats.coco_reader import read_coco
+from pseudolabel.core.records import Dataset, Images
+from pseudolabel.formats.coco_reader import (
+    count_coco_annotations,
+    read_coco,
+    read_coco_images,
+)
 from pseudolabel.formats.coco_writer import write_coco
 from pseudolabel.formats.label_maps import LABEL_MAPS, LabelMap, map_path, read_map, write_map
 from pseudolabel.formats.map_shards import MapShards
@@ -57,6 +61,22 @@ class SplitFolder:
             DataError: the COCO file is missing or breaks the contract; all faults are listed.
         """
         return read_coco(self.coco_file)
+
+    def read_images(self) -> Images:
+        """Return the split's images, without reading its annotations if possible.
+
+        Raises:
+            DataError: the COCO file is missing or breaks the contract.
+        """
+        return read_coco_images(self.coco_file)
+
+    def count_annotations(self) -> tuple[int, int]:
+        """Return how many annotations the split has, and how many of them are crowds.
+
+        Raises:
+            DataError: the COCO file is missing or breaks the contract.
+        """
+        return count_coco_annotations(self.coco_file)
 
     def write(self, dataset: Dataset) -> None:
         """Write the split's COCO file."""

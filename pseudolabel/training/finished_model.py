@@ -46,12 +46,13 @@ def _record(sources: TrainingData, params: Params, weights: InitialWeights) -> d
     """Return the record of a training: its data, the images seen in any round, and its origin."""
     counts, seen = {}, weights.images_seen()
     for folder in sources.folders:
-        dataset = SplitFolder(folder).read()
-        seen.update(dataset.images.hashes)
+        images = SplitFolder(folder).read_images()
+        annotations, hidden = SplitFolder(folder).count_annotations()
+        seen.update(images.hashes)
         counts[folder.name] = {
-            "images": len(dataset.images),
-            "annotations": int((~dataset.annotations.crowds).sum()),
-            "hidden": int(dataset.annotations.crowds.sum()),
+            "images": len(images),
+            "annotations": annotations - hidden,
+            "hidden": hidden,
             "hash": hash_folder(folder),
             REVIEWED_IMAGES: SplitFolder(folder).reviewed_images,
         }

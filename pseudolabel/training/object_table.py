@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,6 @@ _SCHEMAS = {
         ]
     ),
 }
-
-
 _COLUMNS = ("rows", "boxes_xyxy", "labels", "crowds", "masks")
 
 
@@ -104,22 +103,29 @@ def read_objects(path: Path, class_names: Sequence[str]) -> ObjectTable:
         class_names: the names of the classes to read.
 
     Raises:
-        DataError: the file is missing, or was not written by this project.
+        DataError: the file is missing, or has another layout.
     """
-    parts: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     try:
-        for name, table in read_lines(path, _SCHEMAS):
-            if name == "categories":
-                ids = np.array(
-                    [row["id"] for row in table.to_pylist() if row["name"] in class_names], np.int64
-                )
-            elif name == "images":
-                images = table.combine_chunks()
-            else:
-                for column, values in zip(_COLUMNS, _parse(table, images, ids), strict=True):
-                    parts[column].append(values)
+        return _read(path, path.stat().st_mtime_ns, tuple(class_names))
     except (OSError, OtherLayoutError) as error:
-        raise DataError([Fault(str(path), "", "a file that merge wrote", str(error))]) from error
+        expected = "a COCO file with one object per line, as prepare and merge write it"
+        raise DataError([Fault(str(path), "", expected, str(error))]) from error
+
+
+# Gold and silver: the check of the augmentations and the training read the same files.
+@lru_cache(maxsize=2)
+def _read(path: Path, _changed: int, class_names: tuple[str, ...]) -> ObjectTable:
+    """Return the objects of a file that was last changed at some time."""
+    parts: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    for name, table in read_lines(path, _SCHEMAS):
+        if name == "categories":
+            rows = table.to_pylist()
+            ids = np.array([row["id"] for row in rows if row["name"] in class_names], np.int64)
+        elif name == "images":
+            images = table.combine_chunks()
+        else:
+            for column, values in zip(_COLUMNS, _parse(table, images, ids), strict=True):
+                parts[column].append(values)
     return _by_image(images, parts)
 
 

@@ -125,7 +125,7 @@ def train_in_scratch(scratch: Path, sources: TrainingData, params: Params) -> No
 
 def _describe(sources: TrainingData, params: Params) -> str:
     """Return a line for the user, who waits some seconds for the first step."""
-    images = [f"{len(SplitFolder(one).read().images):,} of {one.name}" for one in sources.folders]
+    images = [f"{len(SplitFolder(one).read_images()):,} of {one.name}" for one in sources.folders]
     size = "x".join(map(str, params.model.size))
     return f"images: {', '.join(images)}; {params.train.iterations:,} iterations at {size} pixels"
 
@@ -154,12 +154,12 @@ def _refuse_held_out(
 
     With `prepare.transductive`, images of test may be in silver.
     """
-    measured = {split: SplitFolder(prepared / split).read().images for split in measured_on}
+    measured = {split: SplitFolder(prepared / split).read_images() for split in measured_on}
     unlabelled = dict(measured)
     if params.prepare.transductive:
         del unlabelled["test"]
     for folder in sources.folders:
-        images = {folder.name: SplitFolder(folder).read().images}
+        images = {folder.name: SplitFolder(folder).read_images()}
         refuse_leaks(images, unlabelled if folder == sources.silver else measured)
     refuse_seen(weights.images_seen(), unlabelled, f"model.weights {params.model.weights}")
 

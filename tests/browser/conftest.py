@@ -98,7 +98,7 @@ def make_report(folder, task, **sample) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         # Data with such a class is refused. The pages must not depend on that.
-        patch.setattr("pseudolabel.formats.coco_reader.describe_class_fault", lambda _: None)
+        patch.setattr("pseudolabel.formats.coco_rows.describe_class_fault", lambda _: None)
         make_project(task, names=[EVIL], file_name=f"{EVIL}.png", **sample).write_report()
     return folder / REPORT
 

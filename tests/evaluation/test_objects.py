@@ -161,6 +161,15 @@ def test_predictions_for_other_images_are_an_error():
         box_metrics(dataset(2), predictions([(3, 1, (0, 0, 9, 9), 0.5)]), max_boxes=100)
 
 
+def test_masks_without_gold_in_their_image_are_wrong():
+    rng = np.random.default_rng(0)
+    truth = replace(dataset(2), annotations=with_masks(dataset(1).annotations, rng, noise=0))
+    elsewhere = with_masks(predictions([(2, 1, (5, 5, 20, 20), 0.9)]), rng, noise=0)
+    scorer = MaskScorer(truth, 100)
+    scorer.add(elsewhere)
+    assert scorer.result()[0]["mAP"] == 0
+
+
 def test_a_prediction_without_a_mask_is_scored_as_its_box():
     rng = np.random.default_rng(0)
     truth = random_truth(rng)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pseudolabel.core.records import Annotations, Dataset, Images
 from pseudolabel.formats import coco_lines
 from pseudolabel.formats.coco_annotations import Contract
-from pseudolabel.formats.coco_columns import read_columns
+from pseudolabel.formats.coco_columns import count_crowds, read_columns, read_image_columns
 from pseudolabel.formats.coco_reader import parse_coco, read_coco
 from pseudolabel.formats.coco_writer import write_coco
+from pseudolabel.formats.split_folder import SplitFolder
 from tests import builders
 
 ROWS = 40
@@ -62,6 +63,19 @@ def test_columns_are_those_of_reading_object_by_object(tmp_path, monkeypatch, bo
     assert not faults
     assert_same(found, expected)
     assert set(found.annotations.rounds.tolist()) == {-1, 0, 2}
+
+
+@pytest.mark.parametrize("own_layout", [True, False], ids=["own layout", "another layout"])
+def test_images_and_counts_are_read_without_the_annotations(tmp_path, own_layout):
+    path, dataset = tmp_path / "coco.json", mixed_dataset()
+    write_coco(path, dataset, {2: "weights"})
+    if not own_layout:
+        path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes())))
+    assert (read_image_columns(path) is not None) == own_layout
+    assert (count_crowds(path) is not None) == own_layout
+    split = SplitFolder(tmp_path)
+    assert split.read_images().file_names.tolist() == dataset.images.file_names.tolist()
+    assert split.count_annotations() == (ROWS, int(dataset.annotations.crowds.sum()))
 
 
 def test_a_file_without_rows_is_read(tmp_path):

@@ -51,7 +51,7 @@ def built(request, tmp_path_factory):
         folder = tmp_path_factory.mktemp(request.param)
         patch.chdir(folder)
         # Data with such a name is refused. The pages must not depend on that.
-        patch.setattr("pseudolabel.formats.coco_reader.describe_class_fault", lambda _: None)
+        patch.setattr("pseudolabel.formats.coco_rows.describe_class_fault", lambda _: None)
         made = make_project(request.param, names=[EVIL], file_name=EVIL_FILE)
         made.write_report()
         yield made, folder

@@ -99,9 +99,18 @@ def test_a_copy_in_another_process_has_the_same_entries(tmp_path):
     assert entries(pickle.loads(pickle.dumps(ours))) == entries(ours)
 
 
+def test_a_file_that_changed_is_read_again(tmp_path):
+    path = tmp_path / "coco.json"
+    split_with_every_case(path, masks=False)
+    first = list(both(path))[1]
+    write_coco(path, Dataset(images(3), Annotations.empty(), CATEGORIES))
+    assert len(list(both(path))[1]) == 3
+    assert len(first) == 40
+
+
 def test_a_file_in_another_layout_is_an_error(tmp_path):
     path = tmp_path / "coco.json"
     split_with_every_case(path, masks=False)
     path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes())))
-    with pytest.raises(DataError, match="a file that merge wrote"):
+    with pytest.raises(DataError, match="one object per line"):
         list(both(path))
