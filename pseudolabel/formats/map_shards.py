@@ -69,6 +69,7 @@ class MapShardWriter:
         file.add_key_value_metadata({UNREADABLE: orjson.dumps(list(unreadable))})
         file.close()
         self._file = None
+        path.parent.mkdir(parents=True, exist_ok=True)
         self.unfinished.replace(path)
 
     def _open(self) -> pq.ParquetWriter:

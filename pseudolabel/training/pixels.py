@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pseudolabel.core.errors import DataError, MachineError
 from pseudolabel.core.records import Category
 from pseudolabel.formats.label_maps import UNLABELLED
 from pseudolabel.formats.split_folder import SplitFolder
@@ -63,9 +64,17 @@ class LoadLabelMap(BaseTransform):  # type: ignore[misc]
         self.splits: dict[str, SplitFolder] = {}
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Return the image with `gt_seg_map`: (h, w) uint8."""
+        """Return the image with `gt_seg_map`: (h, w) uint8.
+
+        Raises:
+            MachineError: the label map is gone or damaged.
+        """
         split = self.splits.setdefault(results["split"], SplitFolder(Path(results["split"])))
-        results["gt_seg_map"] = split.label_map(results["image_id"])
+        try:
+            results["gt_seg_map"] = split.label_map(results["image_id"])
+        except DataError as error:
+            # A loader worker passes on an error only if its text alone makes a new one.
+            raise MachineError(str(error)) from error
         results["seg_fields"].append("gt_seg_map")
         return results
 

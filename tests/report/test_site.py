@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pseudolabel.core.files import hash_folder, read_json, write_json
 from pseudolabel.core.project import REPORT, RoundFolder
@@ -123,6 +124,16 @@ def test_the_index_has_every_image_of_the_pool_with_its_decision():
     assert sorted(row[0] for row in rows if row[REASON] < 0) == sorted(
         kept_images(folder.silver / DECISIONS)
     )
+
+
+def test_an_index_has_shards_and_the_report_a_picture_of_each_label_map(project):
+    ids = [row[0] for row in images_of(2)] if project.params.task == "semantic" else []
+    assert not list(RoundFolder(2).index.rglob("*.png"))
+    pictures = sorted(REPORT.glob("rounds/2/maps/*"))
+    assert [path.name for path in pictures] == [f"{image_id:09d}.png" for image_id in sorted(ids)]
+    for path in pictures:
+        with Image.open(path) as picture:
+            assert (picture.mode, picture.size) == ("P", (96, 80))
 
 
 @uses_project

@@ -6,11 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
+from pseudolabel.core.errors import MachineError
+from pseudolabel.formats.label_maps import LABEL_MAPS
+from pseudolabel.formats.shards import shard_paths
 from pseudolabel.formats.silver_folder import SOFT_LABELS
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.checkpoints import load_weights
 from pseudolabel.models.configs import model_config
+from pseudolabel.training.random_numbers import Turn
 from pseudolabel.training.train import train
 from tests.builders import pack_label_maps
 from tests.gold_items import training_dataset
@@ -47,6 +52,17 @@ def test_samples_from_shards_are_those_from_files(packed):
         assert torch.equal(one["inputs"], other["inputs"])
         maps = (sample["data_samples"].gt_sem_seg.data for sample in (one, other))
         assert torch.equal(*maps)
+
+
+@pytest.mark.parametrize("any_task", ["semantic"], indirect=True)
+def test_a_loader_worker_names_a_damaged_shard(packed):
+    shards = training_dataset(packed[1])
+    (path, *_) = shard_paths(packed[1].prepared / "silver" / LABEL_MAPS)
+    path.write_bytes(path.read_bytes()[:-9])
+    turns = [Turn(row, row) for row in range(len(shards))]
+    loader = DataLoader(shards.dataset, 1, sampler=turns, num_workers=1, collate_fn=list)
+    with pytest.raises(MachineError, match=r"shard-000000\.parquet: expected a shard"):
+        list(loader)
 
 
 @pytest.mark.parametrize("any_task", ["semantic"], indirect=True)
