@@ -6,15 +6,17 @@
 The person is played by oracle.json, and never errs. For each data set and seed: a teacher on gold,
 its silver; then some images of the pool get their true labels, chosen by doubt, diversity, both, at
 random, or none at all. After that comes round 1: the same teacher labels the rest of the pool, and
-a student is trained. Each line has the images of silver and the scores of the student. Finished
-models in the work folder are used again.
+a student is trained. Each row has the images of silver and the scores of the student. Rows that
+are in the file of results are not measured again; finished models in the work folder are used.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import shutil
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 from benchmarks.lift_arms import Bench, gold, loop
 from benchmarks.lift_cases import Case, read_cases
 from pseudolabel.core.datasets import select_images
-from pseudolabel.core.files import written_aside
+from pseudolabel.core.files import write_csv, written_aside
 from pseudolabel.core.records import Images
 from pseudolabel.formats.coco_reader import read_coco
 from pseudolabel.formats.image_files import IMAGES
@@ -37,6 +39,7 @@ from pseudolabel.raw.sample.labels import ORACLE
 from pseudolabel.review import choice
 from pseudolabel.review.labels import labelled_images, to_coco
 
+KEY = ("data", "setting", "count", "reviewed", "seed")
 WAYS = ("none", "random", "doubt", "diversity", "both")
 
 
@@ -88,8 +91,8 @@ def with_reviews(root: Path, output: Path, names: list[str]) -> None:
                 shutil.copy(source, aside / LABEL_MAPS / label_map)
 
 
-def measure(case: Case, work: Path, way: str, count: int, seed: int) -> str:
-    """Return a row of the table: silver and scores after one round."""
+def measure(case: Case, work: Path, way: str, count: int, seed: int) -> dict[str, str]:
+    """Return silver and scores after one round."""
     bench = case.bench(work, seed, sees_test=True)
     gold(bench)
     row = loop(bench, 1)
@@ -108,13 +111,42 @@ def measure(case: Case, work: Path, way: str, count: int, seed: int) -> str:
         silver = again.run("loop", 1).folder / "silver"
     report = orjson.loads((silver / "report.json").read_bytes())
     metric = row["headline"][0]
-    images = report["images"]["out"]
-    scores = " | ".join(f"{row[split][metric]:.4f}" for split in ("val", "test"))
-    return f"| {case.name} | {way} | {seed} | {images} | {scores} |"
+    scores = {split: f"{row[split][metric]:.4f}" for split in ("val", "test")}
+    return {"silver": str(report["images"]["out"]), **scores}
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file of results; none if it does not exist."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def describe(rows: list[dict[str, str]]) -> str:
+    """Return a table of the mean scores over seeds, and their mean gain over no review."""
+    lines = ["| data | reviewed | seeds | val | test | gain on test |", "| --- " * 6 + "|"]
+    for data in dict.fromkeys(row["data"] for row in rows):
+        scores = {
+            way: {
+                row["seed"]: (float(row["val"]), float(row["test"]))
+                for row in rows
+                if (row["data"], row["reviewed"]) == (data, way)
+            }
+            for way in WAYS
+        }
+        for way, by_seed in scores.items():
+            both = sorted(by_seed.keys() & scores["none"].keys())
+            if both:
+                val, test = np.mean([by_seed[seed] for seed in both], axis=0)
+                gain = np.mean([by_seed[seed][1] - scores["none"][seed][1] for seed in both])
+                line = f"| {data} | {way} | {len(both)} | {val:.4f} | {test:.4f} | {gain:+.4f} |"
+                lines.append(line)
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure what is missing, and print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -125,13 +157,17 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="images that a person labels")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("lift"))
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results/review.csv"))
     asked = parser.parse_args()
-    print("| data | reviewed | seed | silver images | val | test |")
-    print("| --- | --- | --- | --- | --- | --- |", flush=True)
+    rows = read_rows(asked.results)
     for case in read_cases(asked.root, asked.work, asked.setting, asked.data):
-        for seed in asked.seeds:
-            for way in asked.ways:
-                print(measure(case, asked.work, way, asked.count, seed), flush=True)
+        for seed, way in product(asked.seeds, asked.ways):
+            values = (case.name, asked.setting, str(asked.count), way, str(seed))
+            key = dict(zip(KEY, values, strict=True))
+            if not any(key.items() <= row.items() for row in rows):
+                rows.append(key | measure(case, asked.work, way, asked.count, seed))
+                write_csv(asked.results, rows)
+    print(describe([row for row in rows if row["setting"] == asked.setting]))
 
 
 if __name__ == "__main__":
