@@ -58,9 +58,9 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster():
-    """A cluster of two nodes, with one core each."""
+    """A cluster of two nodes, with one core each. The last test kills the second one."""
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     made = cluster_utils.Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
@@ -91,17 +91,6 @@ def result(project):
 
 def test_two_nodes_write_what_one_process_writes(project, alone):
     finish(start_stage(project, "pseudo_label", 1))
-    assert result(project) == alone
-
-
-def test_a_node_that_is_killed_costs_its_shards_only(project, cluster, alone):
-    process = start_stage(project, "pseudo_label", 1)
-    wait_for(lambda: len(shards_so_far(project)) >= 5, process)
-    raylet = psutil.Process(cluster.second.all_processes["raylet"][0].process.pid)
-    for victim in [*raylet.children(recursive=True), raylet]:
-        victim.kill()
-    assert len(shards_so_far(project)) < len(shard_paths_of(alone))
-    finish(process)
     assert result(project) == alone
 
 
@@ -145,3 +134,14 @@ def test_a_cluster_that_is_not_there_is_named(project):
     message = process.communicate()[1].decode()
     assert process.returncode == 1
     assert "pseudo_label.workers.ray: expected a Ray cluster at '127.0.0.1:1'" in message
+
+
+def test_a_node_that_is_killed_costs_its_shards_only(project, cluster, alone):
+    process = start_stage(project, "pseudo_label", 1)
+    wait_for(lambda: len(shards_so_far(project)) >= 5, process)
+    raylet = psutil.Process(cluster.second.all_processes["raylet"][0].process.pid)
+    for victim in [*raylet.children(recursive=True), raylet]:
+        victim.kill()
+    assert len(shards_so_far(project)) < len(shard_paths_of(alone))
+    finish(process)
+    assert result(project) == alone
