@@ -83,7 +83,6 @@ def build_config(
         config["model_wrapper_cfg"] = {
             "type": "MMDistributedDataParallel",
             "device_ids": None,
-            "broadcast_buffers": False,
             "find_unused_parameters": True,
         }
     return Config(config)

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
-from torch.distributed.nn.functional import all_reduce
+from torch.distributed import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class _Total(torch.autograd.Function):
+    """The sum of a tensor over all processes, through which gradients flow back to each."""
+
+    @staticmethod
+    def forward(_: Any, values: torch.Tensor) -> torch.Tensor:
+        total = values.clone()
+        all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, gradient: torch.Tensor) -> torch.Tensor:
+        total = gradient.clone()
+        all_reduce(total)
+        return total
 
 
 class _SharedBatchNorm(_BatchNorm):
@@ -18,11 +36,11 @@ class _SharedBatchNorm(_BatchNorm):
         axes = [0, *range(2, values.dim())]
         own = values.numel() / values.shape[1]
         # Processes can have different numbers of values, such as those of proposed objects.
-        total = all_reduce(torch.cat([values.sum(axes), values.new_tensor([own])]))
+        total = _Total.apply(torch.cat([values.sum(axes), values.new_tensor([own])]))
         count = total[-1].detach()
         mean = total[:-1] / count
         centred = values - _per_channel(mean, values)
-        variance = all_reduce(centred.square().sum(axes)) / count
+        variance = _Total.apply(centred.square().sum(axes)) / count
         self._update(mean.detach(), variance.detach() * count / (count - 1).clamp(min=1))
         result = centred * _per_channel((variance + self.eps).rsqrt(), values)
         if self.affine:
