@@ -122,7 +122,7 @@ def _free_address(machines: int) -> str:
 
 
 def _can_connect(address: str) -> bool:
-    """Return whether a machine waits at an address; a file of a killed training names a dead one."""
+    """Return whether a machine answers at an address; a killed training leaves a dead one."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout=_SECONDS_TO_CONNECT):

@@ -10,7 +10,7 @@ from torch.distributed import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class _Total(torch.autograd.Function):
+class _Total(torch.autograd.Function):  # type: ignore[misc]
     """The sum of a tensor over all processes, through which gradients flow back to each."""
 
     @staticmethod
@@ -26,7 +26,7 @@ class _Total(torch.autograd.Function):
         return total
 
 
-class _SharedBatchNorm(_BatchNorm):
+class _SharedBatchNorm(_BatchNorm):  # type: ignore[misc]
     """Does on a CPU what torch's SyncBatchNorm does on GPUs alone."""
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:

@@ -219,8 +219,10 @@ CASES = [
     (
         "an address without a port",
         {"train__launcher__rendezvous": "node1"},
-        "train.launcher.rendezvous: expected host:port, or null for this machine's name and any "
-        "port; found 'node1'",
+        (
+            "train.launcher.rendezvous: expected host:port, or null for this machine's name and "
+            "any port; found 'node1'"
+        ),
     ),
     (
         "a search outside of training",

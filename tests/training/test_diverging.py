@@ -66,7 +66,7 @@ if os.environ.get("LOCAL_RANK") == "1":
 @pytest.mark.slow
 @pytest.mark.parametrize("any_task", ["classification"], indirect=True)
 def test_a_loss_of_one_process_stops_all_with_one_plain_line(any_task, tmp_path):
-    changes = {"launcher": launcher(processes=2), "batch_size": 4}
+    changes = {"launcher": launcher(2), "batch_size": 4}
     write_project(any_task.root, any_task.prepared, tmp_path, any_task.task, train=changes)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(NAN_IN_PROCESS_1)
