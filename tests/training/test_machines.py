@@ -103,18 +103,17 @@ def test_all_machines_go_on_from_a_checkpoint_if_a_process_is_killed(
 
 
 @pytest.mark.slow
-def test_a_run_with_another_machine_goes_on_after_one_has_failed(
-    task, on_two_machines, tmp_path, capfd
-):
+def test_another_machine_takes_the_place_of_one_that_fails(task, on_two_machines, tmp_path, capfd):
     folder = project(task, tmp_path / "project", machines=2)
     with other_machine(folder) as other:
         stage = start_and_wait(folder)
         for process in [other, *other.children(recursive=True)]:
             process.kill()
-        messages = stage.communicate(timeout=120)[1].decode()
-    assert stage.returncode == 1
-    assert "another machine does not answer any more" in messages
     with other_machine(folder):
-        finish(start_stage(folder, "train", 0))
+        messages = stage.communicate(timeout=300)[1].decode()
+        if stage.returncode:
+            # torchrun still counted on the machine that failed.
+            assert "another machine does not answer any more" in messages
+            finish(start_stage(folder, "train", 0))
     assert "resumes at iteration" in capfd.readouterr().out
     assert contents(folder / MODEL) == contents(on_two_machines)
