@@ -28,6 +28,7 @@ COMMANDS = {
     "augmentations": "show what the augmentations do to some images",
     "masks": "write the label maps of silver as PNG files",
     "folds": "collect the champions of fold experiments",
+    "join": "take part in the trainings of another machine",
     "review": "send images to a labelling tool, and take corrections back",
     "upgrade": "bring a project's pipeline files to the installed version",
 }

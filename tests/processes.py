@@ -19,6 +19,16 @@ def write_project(root, prepared, folder, task="detection", **changes):
     (folder / "data" / "prepared").symlink_to(prepared)
 
 
+def launcher(processes=1, machines=1, rendezvous=None, restarts=3):
+    """The parameters `train.launcher`."""
+    return {
+        "processes": processes,
+        "machines": machines,
+        "rendezvous": rendezvous,
+        "restarts": restarts,
+    }
+
+
 def start_stage(folder, stage, *arguments, site=ROOT):
     """Start a stage of a project, in a new process group.
 
@@ -28,8 +38,13 @@ def start_stage(folder, stage, *arguments, site=ROOT):
         arguments: its arguments.
         site: a folder whose sitecustomize.py every Python process of the stage runs first.
     """
+    return start_module(folder, f"stages.{stage}", *arguments, site=site)
+
+
+def start_module(folder, module, *arguments, site=ROOT):
+    """Start a module in a project, in a new process group; the rest as start_stage."""
     return subprocess.Popen(
-        [sys.executable, "-m", f"stages.{stage}", *map(str, arguments)],
+        [sys.executable, "-m", module, *map(str, arguments)],
         cwd=folder,
         env=dict(os.environ, PYTHONPATH=f"{site}{os.pathsep}{ROOT}"),
         stderr=subprocess.PIPE,

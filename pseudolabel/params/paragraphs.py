@@ -129,10 +129,16 @@ silver with silver.
 Before training, both lists are checked, and tried on the first image. The command
 `python -m pseudolabel augmentations` shows them on ten images of gold, in augmentations.html.
 
-### Several machines
+### Several processes and machines
 
-Run `dvc repro` on the first machine, and `python -m stages.train <k>` on the others with
-`train.launcher.machine_rank` 1, 2 and so on. All machines must see the same files.
+`batch_size` counts the images of one step over all processes of all machines, so `learning_rate`
+stays the same with any number of them. Each process takes `batch_size` / (`processes` x `machines`)
+images, which must be a whole number. Batch norms and the loss curve also count the images of all
+processes. [scale.md](scale.md#training-on-several-machines) says how to start several machines, and
+how far the results are the same.
+
+`launcher.restarts` counts for each machine. If a process dies, all processes start again from the
+last checkpoint.
 """,
     "pseudo_label": """\
 `teachers` are the models that label:

@@ -48,18 +48,21 @@ class Launcher(Section):
     """The processes and machines that train together, as torchrun starts them."""
 
     processes: Processes
-    """Processes per machine."""
+    """Processes per machine, one per GPU."""
     machines: Processes
-    """Machines."""
-    machine_rank: Count
-    """Number of this machine, from 0."""
-    rendezvous: Annotated[str, Allowed("host:port")]
+    """Machines; the others run `pseudolabel join`."""
+    rendezvous: Annotated[
+        Annotated[str, Field(pattern=r"^.+:\d+$")] | None,
+        Allowed("host:port, or null for this machine's name and any port"),
+    ]
     """Address where the machines meet."""
+    restarts: Count
+    """How often to go on if a process dies."""
 
-    def broken_rules(self) -> Iterator[Rule]:
-        """Require the rank of a machine that exists."""
-        if self.machine_rank >= self.machines:
-            yield Rule("machine_rank", f"below machines ({self.machines})", self.machine_rank)
+    @property
+    def all_processes(self) -> int:
+        """Processes on all machines together."""
+        return self.processes * self.machines
 
 
 class Train(Section):
@@ -143,7 +146,7 @@ class Train(Section):
             yield Rule("optimizer", "no lr, because learning_rate sets it", self.optimizer)
 
     def _batch_rules(self) -> Iterator[Rule]:
-        processes = self.launcher.processes * self.launcher.machines
+        processes = self.launcher.all_processes
         if self.batch_size % processes:
             yield Rule(
                 "batch_size",

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -84,21 +84,23 @@ class LossCurveHook(Hook):  # type: ignore[misc]
         except ModelError:
             self.after_train(runner)
             raise
+        mean = outputs["loss"].detach().clone()
+        all_reduce(mean, "mean")
         if not is_main_process():
             return
-        self.losses.append(loss)
+        self.losses.append(float(mean))
         self.progress.update()
         done = runner.iter + 1
         if done % self.interval == 0 or done == runner.max_iters:
-            mean = sum(self.losses) / len(self.losses)
+            average = sum(self.losses) / len(self.losses)
             rate = runner.optim_wrapper.get_lr()["lr"][0]
-            self.rows.append([str(done), f"{mean:.5f}", f"{rate:.3g}"])
+            self.rows.append([str(done), f"{average:.5f}", f"{rate:.3g}"])
             write_csv(
                 Path(runner.work_dir) / CURVE,
                 [dict(zip(_COLUMNS, row, strict=True)) for row in self.rows],
             )
             self.losses.clear()
-            self.progress.set_postfix(loss=f"{mean:.3f}", refresh=False)
+            self.progress.set_postfix(loss=f"{average:.3f}", refresh=False)
 
     def after_train(self, runner: Runner) -> None:  # noqa: ARG002 - mmengine's signature
         """Close the progress bar."""

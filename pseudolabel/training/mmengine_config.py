@@ -94,9 +94,8 @@ def _train_dataloader(
     """Return the data loader: a fixed number of gold and silver images per step."""
     section = params.train
     datasets = dataset_configs(sources, categories, params)
-    processes = section.launcher.processes * section.launcher.machines
     gold, silver = gold_and_silver_per_step(
-        section.batch_size // processes, single_value(section.gold_share)
+        section.batch_size // section.launcher.all_processes, single_value(section.gold_share)
     )
     width, height = params.model.size
     refuse_small_shared_memory(params.data.workers, (gold + silver) * width * height * 3)

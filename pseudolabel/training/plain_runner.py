@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import is_distributed
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, load_state_dict
+from torch.nn import Module
 
 from pseudolabel.core.errors import ModelError
 from pseudolabel.models.checkpoints import load_checkpoint
+from pseudolabel.training.shared_batch_norm import share_batch_norms
 
 _KEPT = "keep_ckpt_ids"
 """The only entry of mmengine's message hub that resuming needs: which checkpoints are kept."""
@@ -31,7 +34,13 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]
 
 
 class PlainRunner(Runner):  # type: ignore[misc]
-    """A runner that loads checkpoints by this project's reader."""
+    """A runner that loads checkpoints by this project's reader, and shares batch norms."""
+
+    def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: Module) -> Module:
+        """Return the model for this process; batch norms count the images of all processes."""
+        if is_distributed():
+            model = share_batch_norms(model)
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def load_checkpoint(
         self,

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import copy
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.registry import MODELS, init_default_scope
 
 from pseudolabel.core.errors import ModelError
-from pseudolabel.core.files import remove, write_json
+from pseudolabel.core.files import remove
 from pseudolabel.core.held_out import MEASURED_ON, refuse_leaks, refuse_seen
-from pseudolabel.core.workdir import publish_result, scratch_folder, workers_lock
+from pseudolabel.core.workdir import publish_result, scratch_folder
 from pseudolabel.formats.model_folder import CONFIG, CURVE, EARLIER, RECORD, WEIGHTS
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models import PACKAGES
@@ -29,14 +25,11 @@ from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
 from pseudolabel.params.common import Params
 from pseudolabel.params.types import single_value
 from pseudolabel.training.finished_model import write_model
+from pseudolabel.training.launch import run_torchrun
 from pseudolabel.training.mmengine_config import build_config
 from pseudolabel.training.plain_runner import PlainRunner
 from pseudolabel.training.sources import TrainingData, check_augmentations
 
-WORKER_PARAMS = "params.json"
-"""The parameters for torchrun's processes, in the scratch folder."""
-FAULT = "fault.txt"
-"""The message of a process that torchrun started, in the scratch folder."""
 _CHECKPOINT_NAME = re.compile(r"iter_(\d+)\.pth")
 
 
@@ -52,7 +45,7 @@ def train(
 
     The folder contains config.json, weights.pth (averaged, if `train.ema_momentum` is set),
     curve.csv and training.json (a record of the training data). After a kill, training resumes
-    from its last checkpoint. With several machines, the first one writes the folder.
+    from its last checkpoint. With several machines, this one writes the folder.
 
     Args:
         data: the folder with the folders gold and, after round 0, silver.
@@ -74,14 +67,10 @@ def train(
     weights = InitialWeights.from_params(params)
     _refuse_held_out(sources, prepared, params, weights, measured_on)
     scratch = _scratch_folder(sources, params, weights)
-    launcher = params.train.launcher
-    if launcher.machine_rank:
-        _run_torchrun(data, scratch, params)
-        return
 
     def run() -> list[str]:
-        if launcher.processes * launcher.machines > 1:
-            _run_torchrun(data, scratch, params)
+        if params.train.launcher.all_processes > 1:
+            run_torchrun(data, scratch, params)
         else:
             train_in_scratch(scratch, sources, params)
         earlier = [EARLIER.format(step) for step in range(1, params.train.snapshots + 1)]
@@ -104,7 +93,7 @@ def train_in_scratch(scratch: Path, sources: TrainingData, params: Params) -> No
     categories = SplitFolder(sources.gold).read().categories
     weights = InitialWeights.from_params(params)
     config = build_config(sources, categories, scratch, params, weights)
-    checkpoint = last_checkpoint(scratch)
+    checkpoint = _agreed_checkpoint(scratch)
     if checkpoint is not None:
         config.resume, config.load_from = True, str(checkpoint)
         if is_main_process():
@@ -164,31 +153,6 @@ def _refuse_held_out(
     refuse_seen(weights.images_seen(), unlabelled, f"model.weights {params.model.weights}")
 
 
-def _run_torchrun(data: Path, scratch: Path, params: Params) -> None:
-    """Run `pseudolabel.training.torchrun_worker` in several processes."""
-    with workers_lock(scratch):
-        write_json(scratch / WORKER_PARAMS, params.model_dump(mode="json"))
-        remove(scratch / FAULT)
-    launcher = params.train.launcher
-    command = [sys.executable, "-m", "pseudolabel.training.torchrun"]
-    command += [f"--nproc-per-node={launcher.processes}", f"--nnodes={launcher.machines}"]
-    command += [f"--node-rank={launcher.machine_rank}", f"--rdzv-endpoint={launcher.rendezvous}"]
-    command += ["--rdzv-backend=c10d", "--rdzv-id=pseudolabel"]
-    command += ["--module", "pseudolabel.training.torchrun_worker", str(data), str(scratch)]
-    environment = dict(os.environ)
-    threads = max(1, torch.get_num_threads() // launcher.processes)
-    environment.setdefault("OMP_NUM_THREADS", str(threads))
-    environment.setdefault("LOGLEVEL", "CRITICAL")
-    done = subprocess.run(command, check=False, env=environment)
-    if done.returncode and (scratch / FAULT).exists():
-        message = (scratch / FAULT).read_text(encoding="utf-8")
-        raise ModelError(message.removeprefix("error: "))
-    if done.returncode:
-        raise ModelError(
-            f"torchrun: expected exit status 0, found {done.returncode}; see its messages above"
-        )
-
-
 def build_runner(config: Config) -> PlainRunner:
     """Return the runner of a config, with its model and optimizer built.
 
@@ -214,6 +178,16 @@ def last_checkpoint(scratch: Path) -> Path | None:
         else:
             return path
     return None
+
+
+def _agreed_checkpoint(scratch: Path) -> Path | None:
+    """Return the newest checkpoint that the first process finds.
+
+    Other machines may see another list of files in a shared folder for some seconds.
+    """
+    found = [last_checkpoint(scratch) if is_main_process() else None]
+    broadcast_object_list(found)
+    return found[0]
 
 
 def _iteration(checkpoint: Path) -> int:

@@ -217,9 +217,12 @@ CASES = [
         "prepare.fold: expected below folds (3); found 3",
     ),
     (
-        "a machine too many",
-        {"train__launcher__machine_rank": 2},
-        "train.launcher.machine_rank: expected below machines (1); found 2",
+        "an address without a port",
+        {"train__launcher__rendezvous": "node1"},
+        (
+            "train.launcher.rendezvous: expected host:port, or null for this machine's name and "
+            "any port; found 'node1'"
+        ),
     ),
     (
         "a search outside of training",

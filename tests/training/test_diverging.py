@@ -10,7 +10,7 @@ from pseudolabel.core.errors import ModelError, PseudolabelError
 from pseudolabel.models.checkpoints import save_weights
 from pseudolabel.training.loss_check import check_loss
 from pseudolabel.training.train import train
-from tests.processes import start_stage, write_project
+from tests.processes import launcher, start_stage, write_project
 
 ENORMOUS = {"learning_rate": 1000, "warmup_iterations": 0, "gradient_clip": None}
 ENORMOUS |= {"ema_momentum": None, "optimizer": {"type": "SGD", "weight_decay": 1e9}}
@@ -66,8 +66,7 @@ if os.environ.get("LOCAL_RANK") == "1":
 @pytest.mark.slow
 @pytest.mark.parametrize("any_task", ["classification"], indirect=True)
 def test_a_loss_of_one_process_stops_all_with_one_plain_line(any_task, tmp_path):
-    launcher = {"processes": 2, "machines": 1, "machine_rank": 0, "rendezvous": "localhost:0"}
-    changes = {"launcher": launcher, "batch_size": 4}
+    changes = {"launcher": launcher(2), "batch_size": 4}
     write_project(any_task.root, any_task.prepared, tmp_path, any_task.task, train=changes)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(NAN_IN_PROCESS_1)

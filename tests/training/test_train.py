@@ -21,7 +21,7 @@ from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.checkpoints import load_weights
 from pseudolabel.training.train import last_checkpoint, train
 from tests.conftest import tiny_params
-from tests.processes import start_stage, wait_for, write_project
+from tests.processes import launcher, start_stage, wait_for, write_project
 
 FILES = ["config.json", "curve.csv", "training.json", "weights.pth"]
 
@@ -148,8 +148,7 @@ def test_killed_training_resumes_from_its_last_checkpoint(root, prepared, tmp_pa
 
 @pytest.mark.slow
 def test_two_processes_train_one_model(root, prepared, tmp_path):
-    launcher = {"processes": 2, "machines": 1, "machine_rank": 0, "rendezvous": "localhost:0"}
-    write_project(root, prepared, tmp_path, train={"launcher": launcher, "batch_size": 4})
+    write_project(root, prepared, tmp_path, train={"launcher": launcher(2), "batch_size": 4})
     process = start_stage(tmp_path, "train", 0)
     messages = process.communicate()[1].decode()
     assert process.returncode == 0, messages
@@ -160,8 +159,12 @@ def test_two_processes_train_one_model(root, prepared, tmp_path):
 
 @pytest.mark.slow
 def test_processes_that_outlive_their_stage_are_not_joined_by_others(root, prepared, tmp_path):
-    launcher = {"processes": 2, "machines": 1, "machine_rank": 0, "rendezvous": "localhost:0"}
-    changes = {"launcher": launcher, "batch_size": 4, "iterations": 60, "checkpoint_every": 1}
+    changes = {
+        "launcher": launcher(2),
+        "batch_size": 4,
+        "iterations": 60,
+        "checkpoint_every": 1,
+    }
     write_project(root, prepared, tmp_path, train=changes)
     process = start_stage(tmp_path, "train", 0)
     scratches = tmp_path / ".scratch" / "train"
