@@ -40,7 +40,7 @@ def other_machine(folder):
         yield psutil.Process(joined.pid)
     finally:
         if joined.poll() is None:
-            os.killpg(joined.pid, signal.SIGINT)
+            os.killpg(joined.pid, signal.SIGTERM)
         joined.communicate(timeout=60)
 
 
