@@ -1,12 +1,12 @@
 """Models by their zoo names: adapted to a tiny data set, trained, then used for predictions."""
 
-import json
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from pseudolabel.core.records import Category, Dataset
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.training.train import train
@@ -108,11 +108,11 @@ def with_one_class(data, folder):
     """The same data, but all objects have one class."""
     shutil.copytree(data.prepared, folder)
     for file in folder.glob("*/coco.json"):
-        content = json.loads(file.read_bytes())
-        content["categories"] = [{"id": 4, "name": "particle"}]
-        for row in content["annotations"]:
-            row["category_id"] = 4
-        file.write_text(json.dumps(content))
+        split = SplitFolder(file.parent)
+        found = split.read()
+        rows = found.annotations
+        rows = replace(rows, category_ids=np.full_like(rows.category_ids, 4))
+        split.write(Dataset(found.images, rows, (Category(4, "particle"),)))
     return replace(data, prepared=folder)
 
 
