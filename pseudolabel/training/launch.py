@@ -48,13 +48,16 @@ def run_torchrun(data: Path, scratch: Path, params: Params) -> None:
         write_json(scratch / WORKER_PARAMS, params.model_dump(mode="json"))
         remove(scratch / FAULT)
     launcher = params.train.launcher
-    meeting = launcher.model_dump() | {
-        "rendezvous": launcher.rendezvous or _free_address(launcher.machines),
-        "data": str(data),
-        "scratch": str(scratch),
-    }
-    with _announced(meeting):
-        status = _torchrun(meeting, is_host=True)
+    meeting = launcher.model_dump() | {"data": str(data), "scratch": str(scratch)}
+    # torchrun can restart the processes of one machine. With several, its machines count restarts
+    # each for itself, and then wait for each other without end: so they meet anew.
+    tries = launcher.restarts + 1 if launcher.machines > 1 else 1
+    for _ in range(tries):
+        address = launcher.rendezvous or _free_address(launcher.machines)
+        with _announced(meeting | {"rendezvous": address}) as announced:
+            status = _torchrun(announced, is_host=True)
+        if not status or (scratch / FAULT).exists():
+            break
     if (scratch / FAULT).exists():
         message = (scratch / FAULT).read_text(encoding="utf-8")
         raise ModelError(message.removeprefix("error: "))
@@ -78,16 +81,16 @@ def join_trainings() -> NoReturn:
 
 
 @contextmanager
-def _announced(meeting: dict[str, Any]) -> Iterator[None]:
+def _announced(meeting: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Tell other machines of a training while it runs."""
     if meeting["machines"] == 1:
-        yield
+        yield meeting
         return
     path = Path(meeting["scratch"]) / _MEETING
     print(f"waits for {meeting['machines'] - 1} other machines: pseudolabel join", flush=True)
     write_json(path, meeting)
     try:
-        yield
+        yield meeting
     finally:
         remove(path)
 
@@ -101,7 +104,8 @@ def _torchrun(meeting: dict[str, Any], is_host: bool) -> int:
     """
     command = [sys.executable, "-m", "pseudolabel.training.torchrun"]
     command += [f"--nproc-per-node={meeting['processes']}", f"--nnodes={meeting['machines']}"]
-    command += [f"--max-restarts={meeting['restarts']}"]
+    restarts = meeting["restarts"] if meeting["machines"] == 1 else 0
+    command += [f"--max-restarts={restarts}"]
     command += ["--rdzv-backend=c10d", "--rdzv-id=pseudolabel"]
     command += [f"--rdzv-endpoint={meeting['rendezvous']}", f"--rdzv-conf=is_host={int(is_host)}"]
     command += ["--module", "pseudolabel.training.torchrun_worker"]
