@@ -1,6 +1,7 @@
 """The manifest of many raw files: what `dvc repro` costs when nothing or one image has changed.
 
-    python -m benchmarks.manifest                       # 100,000 images, as in docs/benchmarks.md
+    python -m benchmarks.manifest                       # 100,000 images
+    python -m benchmarks.manifest --images 20000        # as in docs/benchmarks.md
     python -m benchmarks.manifest --images 1000000 --no-plain
 
 The images are of 2 kB and of one colour, in folders of 10,000. The project has stages `manifest`

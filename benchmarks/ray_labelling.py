@@ -1,6 +1,6 @@
 """What Ray adds to labelling: a plain process beside one and two workers on the same machine.
 
-    python -m benchmarks.ray_labelling   # as in docs/benchmarks.md
+    python -m benchmarks.ray_labelling
 
 A detector that has hardly learned anything labels the pool of a generated sample. Each run begins
 anew, with the start of the cluster and the loading of the model. A worker that reserves all cores

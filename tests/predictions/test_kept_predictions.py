@@ -12,6 +12,7 @@ from pseudolabel.formats.shards import TEACHER_FILE, read_shards
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.predictions.pseudo_label import label_pool
+from tests.finding import contents
 
 TASKS = ("detection", "instance", "semantic", "classification")
 
@@ -43,11 +44,6 @@ def with_pool(data, folder, rows):
     images = replace(pool.images[np.array(rows)], ids=np.arange(1000, 1000 + len(rows)))
     split.write(replace(pool, images=images))
     return folder
-
-
-def contents(folder):
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("any_task", TASKS, indirect=True)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 from argparse import ArgumentTypeError
 
 import pytest
@@ -13,14 +14,10 @@ from pseudolabel.predictions.label_shards import Part
 from pseudolabel.predictions.labelling import Labelling
 from pseudolabel.predictions.pseudo_label import label_part, label_pool
 from pseudolabel.predictions.ray_workers import RayError
+from tests.finding import contents
 from tests.processes import finish, start_stage, wait_for, write_project
 
 TASKS = ("detection", "instance", "semantic", "classification")
-
-
-def contents(folder):
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture
@@ -118,6 +115,6 @@ def test_parts_are_not_collected_while_one_is_labelled(root, prepared, model, tm
 def test_ray_is_named_where_it_is_missing(trained_tasks, project, monkeypatch):
     data = trained_tasks("detection")
     params = data.params(pseudo_label={"workers": {"ray": "auto", "num_cpus": 1, "num_gpus": 0}})
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RayError, match=r"install it: pip install 'pseudolabel\[ray\]'"):
         label_pool(data.prepared, data.model, project / "all", 1, params)

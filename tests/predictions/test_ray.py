@@ -14,6 +14,7 @@ from pseudolabel.formats.shards import shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.predictions.pseudo_label import label_pool
 from tests.conftest import tiny_params
+from tests.finding import contents
 from tests.processes import finish, start_stage, wait_for, write_project
 
 pytestmark = pytest.mark.slow
@@ -51,11 +52,6 @@ def alone(data, tmp_path_factory):
 
 def params_of(data):
     return tiny_params(data.root, pseudo_label=SHARDS)
-
-
-def contents(folder):
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")

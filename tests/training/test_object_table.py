@@ -49,7 +49,7 @@ def split_with_every_case(path, masks):
 
 def both(path, classes=("disc", "rod", "star")):
     """mmdet's data set of a file, and ours."""
-    arguments = {"data_prefix": {"img": "/root/images"}, "metainfo": {"classes": classes}}
+    arguments = {"data_prefix": {"img": "images"}, "metainfo": {"classes": classes}}
     return (
         kind(ann_file=str(path), filter_cfg=None, pipeline=[], **arguments)
         for kind in (CocoDataset, ObjectDataset)
