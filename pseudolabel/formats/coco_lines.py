@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.json as pj
 
@@ -82,12 +83,29 @@ def _with_comma(lines: bytes) -> bytes:
     return lines[:-1] + b",\n"
 
 
+def _has_null(line: bytes) -> bool:
+    """Return whether a line has the value null; the word may also be part of a file's name."""
+    if b"null" not in line:
+        return False
+    try:
+        left = [orjson.loads(line.removesuffix(b","))]
+    except orjson.JSONDecodeError as error:
+        raise OtherLayoutError(str(error)) from error
+    while left:
+        value = left.pop()
+        if value is None:
+            return True
+        left += value.values() if isinstance(value, dict) else []
+        left += value if isinstance(value, list) else []
+    return False
+
+
 def _parse(lines: bytes, schema: pa.Schema) -> pa.Table:
     """Return the columns of lines that are one object and a comma each."""
     if not lines:
         return schema.empty_table()
     # pyarrow checks no commas and no encoding, and takes null for a missing value.
-    _require(b"null" not in lines)
+    _require(b"null" not in lines or not any(map(_has_null, lines.split(b"\n"))))
     characters = np.frombuffer(bytearray(lines), np.uint8)
     ends = np.flatnonzero(characters == ord("\n"))
     commas = ends - 1

@@ -13,6 +13,7 @@ from pseudolabel.core.errors import DataError
 from pseudolabel.core.records import Annotations, Category, Dataset, Images
 from pseudolabel.formats.coco_writer import write_coco
 from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.training.object_table import read_objects
 from pseudolabel.training.objects import ObjectDataset
 from tests.builders import images
 from tests.evaluation.test_objects import with_masks
@@ -114,3 +115,27 @@ def test_a_file_in_another_layout_is_an_error(tmp_path):
     path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes())))
     with pytest.raises(DataError, match="one object per line"):
         list(both(path))
+
+
+def test_an_image_and_a_class_may_be_called_null(tmp_path):
+    path = tmp_path / "coco.json"
+    images = Images.build([1], ["null/a null.png"], [40], [30], ["aa"])
+    one = np.ones(1, np.int64)
+    rows = Annotations.gold([1], one, one, [[1, 2, 20, 20]], [342], [False])
+    write_coco(path, Dataset(images, rows, (Category(1, "null"),)))
+    theirs, ours = both(path, ("null",))
+    assert len(ours) == 1
+    assert ours.get_data_info(0)["instances"] == theirs.get_data_info(0)["instances"]
+
+
+def test_a_missing_value_is_refused(tmp_path):
+    path = tmp_path / "coco.json"
+    images = Images.build([1], ["a.png"], [40], [30], ["aa"])
+    one = np.ones(1, np.int64)
+    rows = Annotations.gold([1], one, one, [[1, 2, 20, 20]], [342], [False])
+    write_coco(path, Dataset(images, rows, (Category(1, "a"),)))
+    content = path.read_text()
+    path.write_text(content.replace('"iscrowd":0', '"iscrowd":null'))
+    assert path.read_text() != content
+    with pytest.raises(DataError, match="one object per line"):
+        read_objects(path, ["a"])
