@@ -8,6 +8,6 @@ from pseudolabel.params.loading import load_params
 
 if __name__ == "__main__":
     with plain_errors():
-        root = load_params().data.root
+        data = load_params().data
         with output_lock(MANIFEST):
-            print(write_manifest(root, MANIFEST, KEPT_RAW))
+            print(write_manifest(data.root, MANIFEST, KEPT_RAW, data.cache_bytes))

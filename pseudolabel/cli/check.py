@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pseudolabel.cli.raw_root import raw_root_argument
 from pseudolabel.cli.template import template_folder
 from pseudolabel.core.errors import ParamsError, counted
 from pseudolabel.core.project import KEPT_RAW, REVIEWED_GOLD
@@ -29,7 +30,9 @@ DESCRIPTION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
-    parser.add_argument("root", type=Path, help="the folder with images/ and gold.json")
+    parser.add_argument(
+        "root", type=raw_root_argument, help="the folder with images/ and gold.json, or s3://..."
+    )
     parser.add_argument("--task", choices=TASKS, help="instead of the task in params.yaml")
     parser.add_argument(
         "--fix",

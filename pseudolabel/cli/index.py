@@ -21,6 +21,7 @@ def add_arguments(_: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Write the manifest, and print what was found."""
+    data = load_params().data
     with output_lock(MANIFEST):
-        print(write_manifest(load_params().data.root, MANIFEST, KEPT_RAW))
+        print(write_manifest(data.root, MANIFEST, KEPT_RAW, data.cache_bytes))
     return 0

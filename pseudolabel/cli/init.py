@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pseudolabel.cli.raw_root import raw_root_argument
 from pseudolabel.cli.template import pipeline_files
+from pseudolabel.core.bucket import address_of
 from pseudolabel.core.errors import DataError, Fault, PseudolabelError
 from pseudolabel.core.files import written_aside
 from pseudolabel.core.tasks import TASKS
@@ -41,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", type=Path, help="the folder of the project")
     parser.add_argument("--task", choices=TASKS, required=True, help="the task of the project")
     parser.add_argument(
-        "--data", type=Path, help="the folder of the raw data (default: a generated sample)"
+        "--data",
+        type=raw_root_argument,
+        help="the folder of the raw data, or s3://bucket/folder (default: a generated sample)",
     )
 
 
@@ -54,9 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     project, data = arguments.project, arguments.data
     files = pipeline_files()
     _refuse_existing(project, [*files, PARAMS, README])
-    if data is not None and not data.is_dir():
+    bucket = None if data is None else address_of(data)
+    if data is not None and bucket is None and not data.is_dir():
         raise DataError([Fault(str(data), "", "a folder of raw data", "none")])
-    root = "data/sample" if data is None else os.path.relpath(data, project)
+    root = "data/sample" if data is None else bucket or os.path.relpath(data, project)
     project.mkdir(parents=True, exist_ok=True)
     _init_repository(project)
     for name, text in files.items():
@@ -69,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not committed:
         print("first: commit its files, because `dvc exp run` needs a commit")
     print(f"next: cd {project} && dvc repro")
-    if data is not None and not (data / "gold.json").is_file():
+    if data is not None and bucket is None and not (data / "gold.json").is_file():
         print(f"first: {data} has no gold.json; bring its labels in with `pseudolabel import`")
     return 0
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pseudolabel.core.bucket import address_of
 from pseudolabel.core.errors import ReviewError
 from pseudolabel.core.records import Category
 from pseudolabel.core.tasks import TASKS
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.install:
             print(server.install())
             return 0
+        _refuse_bucket(params)
         return server.start(params.data.root, arguments.port)
     if arguments.action == "send":
         _send(arguments, params)
@@ -71,6 +73,7 @@ def _send(arguments: argparse.Namespace, params: Params) -> None:
         raise ReviewError(f"--count: expected a number from 1, found {arguments.count}")
     deliver: Deliver = partial(_to_files, params=params)
     if arguments.to == _LABEL_STUDIO:
+        _refuse_bucket(params)
         studio = client.connect(arguments.url, server.TOKEN_FILE)
         deliver = partial(_to_label_studio, studio=studio, url=arguments.url, params=params)
     batch = send(arguments.count, arguments.by, arguments.to, params, deliver)
@@ -81,6 +84,14 @@ def _send(arguments: argparse.Namespace, params: Params) -> None:
     else:
         print(f"images and predictions: {batch.place['file']}")
         print(f"then: pseudolabel review fetch {batch.number} --file CORRECTED.json")
+
+
+def _refuse_bucket(params: Params) -> None:
+    """Raise if the images are in a bucket: Label Studio shows those of a folder."""
+    if (address := address_of(params.data.root)) is not None:
+        raise ReviewError(
+            f"data.root: expected a folder, found {address}: send with --to cvat or --to coco"
+        )
 
 
 def _to_files(batch: Batch, categories: Sequence[Category], params: Params) -> dict[str, Any]:

@@ -47,6 +47,10 @@ class ReviewError(PseudolabelError):
     """Images cannot be sent to a labelling tool, or their labels cannot be fetched."""
 
 
+class BucketError(PseudolabelError):
+    """A bucket cannot be read, such as for a wrong address, or without keys."""
+
+
 class MachineError(PseudolabelError):
     """The machine has failed to read a file that it has."""
 

@@ -6,6 +6,8 @@ import errno
 import stat
 from pathlib import Path
 
+from pseudolabel.core.bucket import address_of, read_object
+
 MOST_BYTES = 4_000_000_000
 """Of a file that is read whole. Its content needs several times as much memory."""
 
@@ -19,13 +21,19 @@ class UnsuitableFileError(OSError):
 
 
 def read_content(path: Path) -> bytes:
-    """Return the content of a regular file.
+    """Return the content of a regular file, or of an object in a bucket.
 
     Raises:
         UnsuitableFileError: the path is a pipe, a socket or a device, or the file is too large.
         OSError: the file cannot be read.
+        BucketError: the bucket cannot be read.
     """
-    status = path.stat()
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        if (address := address_of(path)) is None:
+            raise
+        return read_object(address)
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise UnsuitableFileError(errno.EINVAL, "a pipe, a socket or a device")
     if status.st_size > MOST_BYTES:

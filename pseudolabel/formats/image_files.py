@@ -9,8 +9,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pseudolabel.core.bucket import address_of, shown_path
 from pseudolabel.core.errors import Fault, PseudolabelError
 from pseudolabel.core.files import describe_outside, hash_bytes, path_inside
+from pseudolabel.core.image_cache import cached_image, keep_image
 from pseudolabel.core.regular_files import read_content
 from pseudolabel.formats.image_header import UnreadableImageError, read_header
 from pseudolabel.formats.safe_names import describe_file_fault
@@ -125,11 +127,17 @@ def read_unchanged(path: Path, digest: str) -> bytes:
     Raises:
         ChangedImageError: the content is another one; it may be that of a test image.
         OSError: the file cannot be read.
+        BucketError: it is in a bucket, which cannot be read.
     """
+    is_in_bucket = address_of(path) is not None
+    if is_in_bucket and (cached := cached_image(digest)) is not None:
+        return cached
     content = read_content(path)
     if digest and (found := hash_bytes(content)) != digest:
         raise ChangedImageError(
-            f"{path}: expected the image that `prepare` read, content hash {digest}, found "
-            f"another one, {found}: restore the file, or run `dvc repro` to prepare again"
+            f"{shown_path(path)}: expected the image that `prepare` read, content hash {digest}, "
+            f"found another one, {found}: restore the file, or run `dvc repro` to prepare again"
         )
+    if is_in_bucket and digest:
+        keep_image(digest, content)
     return content

@@ -18,8 +18,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from pseudolabel.core.bucket import address_of, shown_path
 from pseudolabel.core.errors import DataError, Fault, PseudolabelError, counted
 from pseudolabel.core.files import hash_bytes, write_json
+from pseudolabel.core.image_cache import limit_cache
 from pseudolabel.formats.image_files import (
     IMAGE_SUFFIXES,
     IMAGES,
@@ -27,6 +29,7 @@ from pseudolabel.formats.image_files import (
     read_image_facts,
     usable_fact,
 )
+from pseudolabel.manifest.bucket_files import read_bucket_states
 from pseudolabel.manifest.file_states import read_file_states
 from pseudolabel.manifest.kept_files import FileTable, read_kept, read_summary, write_kept
 from pseudolabel.manifest.read_files import read_files
@@ -119,6 +122,9 @@ class Manifest:
 
 def require_folders(root: Path) -> None:
     """Raise DataError if there is no such raw root, or if it has no images/."""
+    if address_of(root) is not None:
+        # The listing of the bucket will tell.
+        return
     if not root.is_dir():
         raise DataError([Fault(str(root), "", "a folder of raw data", "none")])
     if not (root / IMAGES).is_dir():
@@ -131,8 +137,13 @@ def read_manifest(root: Path, kept: Path | None = None) -> Manifest:
     Args:
         root: the raw root.
         kept: the file with the manifest of the last time, which is replaced; None to keep none.
+
+    Raises:
+        DataError: the root is in a bucket, and has no images, or names that no file can have.
+        BucketError: the bucket cannot be read.
     """
-    states = read_file_states(root)
+    address = address_of(root)
+    states = read_file_states(root) if address is None else read_bucket_states(address, root)
     summary = None if kept is None else read_summary(kept, root, states.signature)
     if kept is not None and summary is not None:
         return Manifest(root, summary, Changes(0, 0, 0), kept)
@@ -142,7 +153,9 @@ def read_manifest(root: Path, kept: Path | None = None) -> Manifest:
     is_known = _take_known(files, before, matched)
     unread = np.flatnonzero(~is_known & (files.sizes >= 0))
     total = len(unread)
-    with tqdm(total=total, desc=f"files of {root}", mininterval=2, disable=not total) as progress:
+    with tqdm(
+        total=total, desc=f"files of {shown_path(root)}", mininterval=2, disable=not total
+    ) as progress:
         while len(unread):
             rows, unread = unread[:_KEEP_EVERY], unread[_KEEP_EVERY:]
             is_known[rows] = read_files(root, files, rows, states.links, progress)
@@ -155,18 +168,22 @@ def read_manifest(root: Path, kept: Path | None = None) -> Manifest:
     return Manifest(root, summary, _compare(files, before, matched), files)
 
 
-def write_manifest(root: Path, output: Path, kept: Path) -> str:
+def write_manifest(root: Path, output: Path, kept: Path, cache_bytes: int) -> str:
     """Write the summary of a raw root, and return what was found as a line of text.
 
     Args:
         root: the raw root.
         output: the JSON file to write.
         kept: the folder with what is known of unchanged files.
+        cache_bytes: of a root in a bucket, how much of its images this machine keeps.
 
     Raises:
         DataError: there is no such root, or it has no images/.
+        BucketError: the root is in a bucket, which cannot be read.
     """
     require_folders(root)
+    if address_of(root) is not None:
+        limit_cache(cache_bytes)
     manifest = read_manifest(root, kept / FILES)
     write_json(output, manifest.summary)
     changes, found = manifest.changes, manifest.summary
@@ -175,7 +192,7 @@ def write_manifest(root: Path, output: Path, kept: Path) -> str:
     else:
         text = f"{changes.new:,} new, {changes.changed:,} changed, {changes.removed:,} removed"
     files, images = counted(found["files"], "file"), counted(found["images"], "image")
-    return f"{root}: {files}, {images}: {text}"
+    return f"{shown_path(root)}: {files}, {images}: {text}"
 
 
 def _match(files: FileTable, before: FileTable | None) -> NDArray[np.int64]:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pseudolabel.core.bucket import address_of
 from pseudolabel.core.files import hash_bytes, hash_file
+from pseudolabel.core.image_cache import keep_image
 from pseudolabel.core.regular_files import read_content
 from pseudolabel.formats.image_files import IMAGE_SUFFIXES
 from pseudolabel.formats.image_header import UnreadableImageError, read_header
@@ -19,6 +21,7 @@ from pseudolabel.manifest.kept_files import FileTable
 
 _RECENT = 2_000_000_000
 """Nanoseconds. A file that changed so shortly before it is read may change again unseen."""
+_AT_ONCE_IN_BUCKET = 32
 
 
 def read_files(
@@ -31,7 +34,9 @@ def read_files(
     """Read some files into the table, and return whether what was found will hold."""
     start = time.time_ns()
     paths = [root / os.fsdecode(files.names[row]) for row in rows]
-    with ThreadPoolExecutor() as executor:
+    # A bucket answers late, but many at once.
+    threads = None if address_of(root) is None else _AT_ONCE_IN_BUCKET
+    with ThreadPoolExecutor(threads) as executor:
         for row, found in zip(rows, executor.map(_read_file, paths), strict=True):
             files.digests[row], files.widths[row], files.heights[row], files.deep[row] = found
             progress.update()
@@ -49,6 +54,8 @@ def _read_file(path: Path) -> tuple[str, int, int, bool]:
             return hash_file(path) if path.is_file() else "", 0, 0, False
         content = read_content(path)
         digest = hash_bytes(content)
+        if address_of(path) is not None:
+            keep_image(digest, content)
         header = read_header(content)
     except (OSError, UnreadableImageError):
         # `prepare` reads this image once more, and tells of the fault.

@@ -8,6 +8,7 @@ from typing import Any
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 
+from pseudolabel.core.bucket import shown_path
 from pseudolabel.core.errors import MachineError
 from pseudolabel.core.machine_faults import describe_machine_fault
 from pseudolabel.formats.image_decoder import decode_image
@@ -34,6 +35,7 @@ class DecodeImage(BaseTransform):  # type: ignore[misc]
             ChangedImageError: the file has another content hash.
             UnreadableImageError: the file is gone, or cannot be decoded; the message names it.
             MachineError: the machine has failed, such as its disk.
+            BucketError: the file is in a bucket, which cannot be read.
         """
         path = Path(results["img_path"])
         try:
@@ -43,14 +45,15 @@ class DecodeImage(BaseTransform):  # type: ignore[misc]
             if (fault := describe_machine_fault(error)) is not None:
                 raise MachineError(fault) from error
             raise UnreadableImageError(
-                f"{path}: expected the image that `prepare` read, found {error.strerror}: "
+                f"{shown_path(path)}: expected the image that `prepare` read, "
+                f"found {error.strerror}: "
                 "restore the file, or run `dvc repro` to prepare again"
             ) from error
         try:
             pixels = decode_image(content)
         except UnreadableImageError as error:
             expected = "expected an image that can be decoded"
-            raise UnreadableImageError(f"{path}: {expected}, found {error}") from error
+            raise UnreadableImageError(f"{shown_path(path)}: {expected}, found {error}") from error
         size = pixels.shape[:2]
         return results | {"img": pixels, "img_shape": size, "ori_shape": size}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -11,6 +10,7 @@ from pydantic import Field
 from pseudolabel.core.per_round import value_in_round
 from pseudolabel.core.project import LAST_ROUND
 from pseudolabel.core.teacher_file import Teacher, TeacherFile
+from pseudolabel.params.data import Data
 from pseudolabel.params.export import Export
 from pseudolabel.params.filter import Filter
 from pseudolabel.params.report import Report
@@ -68,15 +68,6 @@ Teachers = Annotated[
 FileOrNone = Annotated[
     Teacher | None, Allowed("a file, {file, classes, ids}, or null to train a model")
 ]
-
-
-class Data(Section):
-    """The raw data."""
-
-    root: Annotated[Path, Allowed("a folder")]
-    """Folder of the raw data."""
-    workers: Annotated[WholeNumber, Field(ge=0, le=1024)]
-    """Processes that read images."""
 
 
 class Model(Section):

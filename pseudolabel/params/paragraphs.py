@@ -12,6 +12,9 @@ A new value of `round` builds more rounds; the finished ones stay.
 `root` may lie outside the project. A relative path to such a folder does not work with
 `dvc exp run --temp` and `--queue`. As shipped, it is the generated sample of the task.
 
+`root: s3://bucket/folder` reads images from a bucket, with up to `cache_gb` GB of them kept on this
+machine. [scale.md](scale.md) says how.
+
 `workers` are processes beside the one that computes: 0 on few CPU cores, 4 or more beside a GPU.
 """,
     "model": """\

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from pseudolabel.core.errors import ParamsError, short_repr
 from pseudolabel.core.files import written_aside
-from pseudolabel.params.common import Data, Params
+from pseudolabel.params.common import Params
+from pseudolabel.params.data import Data
 from pseudolabel.params.keys import PARAMS_BY_TASK
 from pseudolabel.params.loading import read_yaml, validate
 from pseudolabel.params.types import Section, section_of
@@ -61,7 +62,7 @@ def use(
     task = values["task"]
     own = read_yaml(folder / f"{task}.yaml")
     differences = tuple(_differences(own, values, PARAMS_BY_TASK[task]))
-    values["data"] = values["data"] | _kept_data(target)
+    values["data"] = _with_kept_data(values["data"], target)
     if data_root is not None:
         values["data"]["root"] = data_root
     params = validate(values, str(path))
@@ -125,14 +126,18 @@ def _overlay(
     return merged
 
 
-def _kept_data(target: Path) -> dict[str, Any]:
-    """Return the section `data` of an existing params.yaml; nothing if it cannot be read."""
+def _with_kept_data(data: dict[str, Any], target: Path) -> dict[str, Any]:
+    """Return the section `data` with the values of an existing params.yaml, if they are usable.
+
+    That file may be of an earlier version, and lack some of the values.
+    """
     try:
-        data = read_yaml(target).get("data")
-        Data.model_validate(data)
+        kept = read_yaml(target).get("data")
+        merged = data | kept if isinstance(kept, dict) else data
+        Data.model_validate(merged)
     except (ParamsError, ValidationError):
-        return {}
-    return dict(data) if isinstance(data, dict) else {}
+        return data
+    return merged
 
 
 def _differences(

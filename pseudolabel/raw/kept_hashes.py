@@ -35,6 +35,9 @@ def kept_perceptual_hashes(
         folder: the folder of the images.
         digests: the content hash of each image, by its path relative to the folder.
         kept: the file with the hashes of the last time, which is replaced; None to keep none.
+
+    Raises:
+        ChangedImageError: an image has another content hash.
     """
     known = {} if kept is None else _read(kept)
     used = set(digests.values())
@@ -42,7 +45,8 @@ def kept_perceptual_hashes(
     unknown = [name for name, digest in digests.items() if digest not in fewer]
     damaged: dict[str, str] = {}
     for begin in range(0, len(unknown), _KEEP_EVERY):
-        found, faulty = perceptual_hashes(folder, unknown[begin : begin + _KEEP_EVERY])
+        names = unknown[begin : begin + _KEEP_EVERY]
+        found, faulty = perceptual_hashes(folder, names, digests)
         damaged |= faulty
         fewer |= {digests[name]: hashes for name, hashes in found.items()}
         if kept is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from scipy.fft import dctn
 from tqdm import tqdm
 
 from pseudolabel.formats.image_decoder import decode_small
+from pseudolabel.formats.image_files import read_unchanged
 from pseudolabel.formats.image_header import UnreadableImageError, read_header
 
 _SIDE = 64
@@ -30,7 +32,9 @@ Hashes = tuple[int, ...]
 """The 64-bit hashes of an image: as it is shown, then mirrored and turned in the 7 other ways."""
 
 
-def perceptual_hashes(folder: Path, names: list[str]) -> tuple[dict[str, Hashes], dict[str, str]]:
+def perceptual_hashes(
+    folder: Path, names: list[str], digests: Mapping[str, str] | None = None
+) -> tuple[dict[str, Hashes], dict[str, str]]:
     """Return the perceptual hashes of each image; and what each other file is instead.
 
     pHash encodes the low frequencies of an image: similar images have hashes that differ in few
@@ -39,11 +43,18 @@ def perceptual_hashes(folder: Path, names: list[str]) -> tuple[dict[str, Hashes]
     Args:
         folder: the folder of the images.
         names: paths relative to the folder.
+        digests: the content hash of each image; None if they are not known.
+
+    Raises:
+        ChangedImageError: an image has another content hash.
     """
+    known = digests or {}
     found: dict[str, Hashes] = {}
     damaged: dict[str, str] = {}
     with ThreadPoolExecutor() as executor:
-        hashes = executor.map(lambda name: _hashes_of_file(folder / name), names)
+        hashes = executor.map(
+            lambda name: _hashes_of_file(folder / name, known.get(name, "")), names
+        )
         progress = tqdm(hashes, desc="decoding images", total=len(names), mininterval=2)
         for name, of_file in zip(names, progress, strict=True):
             if isinstance(of_file, str):
@@ -53,10 +64,10 @@ def perceptual_hashes(folder: Path, names: list[str]) -> tuple[dict[str, Hashes]
     return found, damaged
 
 
-def _hashes_of_file(path: Path) -> Hashes | str:
+def _hashes_of_file(path: Path, digest: str) -> Hashes | str:
     """Return the perceptual hashes of an image file; why, if the file cannot be decoded."""
     try:
-        content = path.read_bytes()
+        content = read_unchanged(path, digest)
         header = read_header(content)
         is_large = header.width * header.height > _LARGE_IMAGE
         with _ONE_LARGE_IMAGE if is_large else nullcontext():

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from tqdm import tqdm
 
+from pseudolabel.core.bucket import address_of
 from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.core.files import path_inside, written_aside
 from pseudolabel.core.regular_files import read_content
@@ -40,6 +41,8 @@ def repair(root: Path, new: Path, task: str) -> list[str]:
         DataError: `root` has no images/, or has a pipe or a device, or `new` exists already or lies
             inside `root`.
     """
+    if (address := address_of(root)) is not None:
+        raise DataError([Fault(address, "", "a folder, copied from the bucket", "a bucket")])
     require_folders(root)
     if new.exists() or new.resolve().is_relative_to(root.resolve()):
         raise DataError([Fault(str(new), "", "a new folder outside the old one", "another folder")])

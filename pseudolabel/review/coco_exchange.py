@@ -7,7 +7,6 @@ that the file has.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import orjson
 from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.core.files import write_json
 from pseudolabel.core.records import Category
+from pseudolabel.core.regular_files import read_content
 from pseudolabel.core.tasks import Kind
 from pseudolabel.formats.coco_annotations import Contract
 from pseudolabel.formats.coco_reader import parse_coco
@@ -38,7 +38,7 @@ def write_to_review(batch: Batch, root: Path, categories: Sequence[Category]) ->
     for image in batch.images:
         target = batch.folder / IMAGES / image.file_name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / IMAGES / image.file_name, target)
+        target.write_bytes(read_content(root / IMAGES / image.file_name))
     content = to_coco(batch.images, categories)
     for row in content["annotations"]:
         if "score" in row:

@@ -106,7 +106,7 @@ class ClassData:
         return {
             "type": ClassDataset.__name__,
             "ann_file": str(SplitFolder(folder).coco_file.absolute()),
-            "data_prefix": {"img_path": str(images.resolve())},
+            "data_prefix": {"img_path": str(images.absolute())},
             "metainfo": {"classes": tuple(category.name for category in categories)},
             "pipeline": pipeline,
         }

@@ -97,7 +97,7 @@ class ObjectData:
         return {
             "type": ObjectDataset.__name__,
             "ann_file": str(SplitFolder(folder).coco_file.absolute()),
-            "data_prefix": {"img": str(images.resolve())},
+            "data_prefix": {"img": str(images.absolute())},
             "metainfo": {"classes": tuple(category.name for category in categories)},
             "filter_cfg": None,
             "pipeline": pipeline,

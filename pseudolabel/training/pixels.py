@@ -101,7 +101,7 @@ class PixelData:
         return {
             "type": LabelMapDataset.__name__,
             "ann_file": str(folder.resolve()),
-            "data_prefix": {"img_path": str(images.resolve())},
+            "data_prefix": {"img_path": str(images.absolute())},
             "metainfo": {"classes": tuple(category.name for category in categories)},
             "pipeline": pipeline,
         }

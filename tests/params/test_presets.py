@@ -17,7 +17,7 @@ from tests.params.conftest import PRESETS, ROOT, TASKS
 
 RECIPES = ("livestock", "particles", "products", "recycling")
 SAMPLES = tuple(f"sample_{task}" for task in TASKS)
-OWN = {"root": "my_data", "workers": 3}
+OWN = {"root": "my_data", "workers": 3, "cache_gb": 9.5}
 
 
 @pytest.fixture

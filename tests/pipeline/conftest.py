@@ -92,7 +92,7 @@ def make_tiny(path, task, last_round=2):
     path.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
-def copy_of_project(folder, task="detection"):
+def copy_of_project(folder, task="detection", last_round=2):
     """This project's files as in the working tree, with tiny parameters, committed."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -101,7 +101,7 @@ def copy_of_project(folder, task="detection"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
     use(f"sample_{task}", folder / "params.yaml", folder / "presets")
-    make_tiny(folder / "params.yaml", task)
+    make_tiny(folder / "params.yaml", task, last_round)
     repository = Repository(folder)
     repository.run("git", "init", "--quiet", "--initial-branch", "main")
     repository.run("git", "config", "user.email", "test@example.org")
