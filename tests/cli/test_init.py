@@ -129,3 +129,28 @@ def test_the_pipeline_files_are_those_of_this_repository():
     files = pipeline_files()
     assert {"presets/semantic.yaml", "stages/merge.py", "folds/models/README.md"} <= set(files)
     assert not any("__pycache__" in name or name.startswith("tests/") for name in files)
+
+
+def test_a_project_can_have_its_data_in_a_bucket(tmp_path):
+    project = tmp_path / "mine"
+    address = "s3://pond/my data"
+    code, output, errors = pseudolabel("init", project, "--task", "detection", "--data", address)
+    assert code == 0, errors
+    assert f"a project for detection, with the data in {address}" in output
+    assert yaml.safe_load((project / "params.yaml").read_text())["data"]["root"] == address
+    assert f"pseudolabel check {address}" in (project / "README.md").read_text()
+    for action in ("send", "start"):
+        command = [sys.executable, "-m", "pseudolabel", "review", action]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        expected = f"error: data.root: expected a folder, found {address}: send with --to cvat"
+        assert expected in done.stderr
+
+
+def test_a_faulty_address_of_a_bucket_is_told(tmp_path):
+    code, _, errors = pseudolabel(
+        "init", tmp_path / "mine", "--task", "detection", "--data", "s3://pond/"
+    )
+    assert code == 2
+    assert "argument --data: expected an address such as s3://bucket/folder, without" in errors
+    assert not (tmp_path / "mine").exists()
