@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,8 @@ def measure_project(folder: Path, root: Path, count: int) -> None:
     (project / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     repro = ("dvc", "repro", "prepare")
     print(f"first `dvc repro prepare`: {timed(project, *repro)}", flush=True)
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    print(f"peak memory of its largest process: {largest:.2f} GB", flush=True)
     # Files of the last two seconds would be read once more.
     print(f"second: {timed(project, *repro)}", flush=True)
     print(f"idle: {timed(project, *repro)}", flush=True)

@@ -172,20 +172,20 @@ def test_names_that_are_no_utf_8_are_listed(root):
 
 
 def test_the_manifest_has_no_times_and_no_order(root, tmp_path):
-    write_manifest(root, tmp_path / "one.json", tmp_path / "kept")
+    write_manifest(root, tmp_path / "one.json", tmp_path / "kept", 0)
     copy = tmp_path / "copy"
     for path in sorted(root.rglob("*"), reverse=True):
         if path.is_file():
             (copy / path.relative_to(root)).parent.mkdir(parents=True, exist_ok=True)
             (copy / path.relative_to(root)).write_bytes(path.read_bytes())
-    write_manifest(copy, tmp_path / "other.json", tmp_path / "other_kept")
+    write_manifest(copy, tmp_path / "other.json", tmp_path / "other_kept", 0)
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "other.json").read_bytes()
     assert read_json(tmp_path / "one.json")["files"] == 11
 
 
 def test_what_changed_is_told(root, tmp_path):
     def tell():
-        return write_manifest(root, tmp_path / "one.json", tmp_path / "kept")
+        return write_manifest(root, tmp_path / "one.json", tmp_path / "kept", 0)
 
     counts = "11 files, 8 images"
     assert tell() == f"{root}: {counts}: 11 new, 0 changed, 0 removed"
@@ -214,9 +214,9 @@ def test_one_more_image_costs_one_more_image(root, tmp_path, monkeypatch):
     digests = {path.name: hash_file(path) for path in sorted(folder.iterdir())}
     decoded = []
 
-    def record(folder, names):
+    def record(folder, names, known):
         decoded.extend(names)
-        return perceptual_hashes(folder, names)
+        return perceptual_hashes(folder, names, known)
 
     monkeypatch.setattr("pseudolabel.raw.kept_hashes.perceptual_hashes", record)
     first, _ = kept_perceptual_hashes(folder, digests, kept)
