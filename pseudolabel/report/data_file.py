@@ -9,9 +9,7 @@ import orjson
 
 
 def write_data(path: Path, name: str, value: Any) -> None:
-    """Write a value as a script that stores it under a name in `window.reportData`.
-
-    No text of the value can end the script, wherever it is placed.
+    """Write the script of a value to a file.
 
     Args:
         path: the file.
@@ -19,8 +17,20 @@ def write_data(path: Path, name: str, value: Any) -> None:
         value: JSON values.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data_script(name, value))
+
+
+def data_script(name: str, value: Any) -> bytes:
+    """Return the script that stores a value under a name in `window.reportData`.
+
+    No text of the value can end the script, wherever it is placed.
+
+    Args:
+        name: the name by which pages ask for the value.
+        value: JSON values.
+    """
     content = b"(window.reportData = window.reportData || {})[%s] = %s;\n"
-    path.write_bytes(content % (_to_script(name), _to_script(value)))
+    return content % (_to_script(name), _to_script(value))
 
 
 def _to_script(value: Any) -> bytes:

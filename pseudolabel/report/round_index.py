@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import heapq
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from pseudolabel.formats.shards import TEACHER_FILE, Shard, list_shards
 from pseudolabel.formats.silver_folder import DECISIONS, REPORT, read_decisions
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.report import INDEXERS
-from pseudolabel.report.data_file import write_data
+from pseudolabel.report.data_file import data_script
+from pseudolabel.report.data_pack import DataPack
 from pseudolabel.report.entries import FIRST_REASON, Entry, RoundSilver
 from pseudolabel.report.gallery import image_facts
 from pseudolabel.report.image_copies import MOST_LARGE
 
 ROUND = "round.json"
 """The facts of a round for the overview."""
+PAGES = "pages.parquet"
+"""The files that pages load."""
 CONTENT = "content"
 """In the facts: a hash of the index of this round and of those before it."""
 CURVES = {"thresholds": "thresholds.csv", "reliability": "reliability.csv"}
@@ -111,12 +115,13 @@ def _index_silver(
     )
     size = read_json(folder.predictions / TEACHER_FILE)["shard_images"]
     shards = list_shards(folder.predictions, pool.images, size)
-    writer = _IndexWriter(output, folder, reasons)
-    for shard in tqdm(shards, desc="index", unit="shard", mininterval=2):
-        found = {entry.image_id: entry for entry in INDEXERS[TASKS[task].kind](silver, shard)}
-        for row, image_id in enumerate(shard.images.ids.tolist()):
-            writer.add(shard, row, found.get(image_id))
-    writer.close()
+    with closing(DataPack(output / PAGES)) as pack:
+        writer = _IndexWriter(pack, folder, reasons)
+        for shard in tqdm(shards, desc="index", unit="shard", mininterval=2):
+            found = {entry.image_id: entry for entry in INDEXERS[TASKS[task].kind](silver, shard)}
+            for row, image_id in enumerate(shard.images.ids.tolist()):
+                writer.add(shard, row, found.get(image_id))
+        writer.close()
     changed = sorted(writer.most_changed, reverse=True)
     return {
         "images": len(pool.images),
@@ -127,10 +132,10 @@ def _index_silver(
 
 
 class _IndexWriter:
-    """Collects images, and writes a file as soon as it is full."""
+    """Collects images, and adds a file to the pack as soon as it is full."""
 
-    def __init__(self, output: Path, folder: RoundFolder, reasons: list[str]) -> None:
-        self.output, self.round, self.reasons = output, folder.number, reasons
+    def __init__(self, pack: DataPack, folder: RoundFolder, reasons: list[str]) -> None:
+        self.pack, self.round, self.reasons = pack, folder.number, reasons
         ids, reliabilities, names = read_decisions(folder.silver / DECISIONS)
         self.decisions = zip(ids.tolist(), reliabilities.tolist(), names, strict=True)
         self.images: list[list[Any]] = []
@@ -185,7 +190,7 @@ class _IndexWriter:
         if len(rows) < full:
             return
         name = f"{kind}-{self.files[kind]:05d}"
-        write_data(self.output / f"{name}.js", f"rounds/{self.round}/{name}", rows)
+        self.pack.add(f"{name}.js", data_script(f"rounds/{self.round}/{name}", rows))
         self.files[kind] += 1
         rows.clear()
 
@@ -210,8 +215,3 @@ def _number(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def index_files(index: Path) -> list[Path]:
-    """Return the files of an index that pages load, in order."""
-    return sorted(index.glob("*.js"))

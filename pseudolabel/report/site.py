@@ -27,6 +27,7 @@ from pseudolabel.params.common import Params
 from pseudolabel.report.changes import changes_gallery
 from pseudolabel.report.class_errors import describe_class_errors
 from pseudolabel.report.data_file import write_data
+from pseudolabel.report.data_pack import unpack
 from pseudolabel.report.data_page import data_parts, split_sheets
 from pseudolabel.report.error_report import DescribeErrors, Scored
 from pseudolabel.report.gallery import Gallery, picture_of
@@ -36,7 +37,6 @@ from pseudolabel.report.image_copies import (
     THUMBNAIL,
     Picture,
     choose_large,
-    link_or_copy,
     thumbnails_of,
     write_copies,
 )
@@ -44,7 +44,7 @@ from pseudolabel.report.object_errors import describe_object_errors
 from pseudolabel.report.overview import Overview, flat_params, overview_parts
 from pseudolabel.report.pixel_errors import describe_pixel_errors
 from pseudolabel.report.pixels import write_pictures
-from pseudolabel.report.round_index import ROUND, index_files
+from pseudolabel.report.round_index import PAGES, ROUND
 from pseudolabel.report.silver_page import silver_parts
 
 ERRORS: dict[Kind, DescribeErrors] = {
@@ -133,9 +133,8 @@ class _Site:
         self._write_facts()
         for folder in self.rounds:
             target = self.report / "rounds" / str(folder.number)
-            for path in index_files(folder.index):
-                target.mkdir(parents=True, exist_ok=True)
-                link_or_copy(path, target / path.name)
+            if (folder.index / PAGES).is_file():
+                unpack(folder.index / PAGES, target)
             write_pictures(folder.index, target)
 
     def pictures(self) -> list[Picture]:

@@ -74,6 +74,12 @@ def labels_of(number):
 
 
 @uses_project
+def test_an_index_has_few_files_whatever_the_pool():
+    names = {path.name for path in RoundFolder(2).index.iterdir()}
+    assert names - {"maps"} == {"round.json", "pages.parquet"}
+
+
+@uses_project
 def test_every_page_links_to_files_that_exist():
     pages = sorted(REPORT.glob("*.html"))
     assert [path.name for path in pages] == [
