@@ -97,10 +97,10 @@ def write_copies(
                 folder.mkdir(parents=True, exist_ok=True)
             existing = size.path(scratch, digest)
             if existing.is_file():
-                link_or_copy(existing, kept)
+                _link_or_copy(existing, kept)
             else:
                 kept.write_bytes(_copy(images / name, digest, size))
-            link_or_copy(kept, path)
+            _link_or_copy(kept, path)
 
         for batch in _batches(copies):
             # Two threads must not write the same copy; equal images have one, whatever their names.
@@ -145,7 +145,7 @@ def _shrink(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def link_or_copy(source: Path, target: Path) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     """Link a file, which costs no space; copy it where a link is not possible."""
     try:
         os.link(source, target)
