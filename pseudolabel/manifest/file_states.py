@@ -70,7 +70,10 @@ def read_file_states(root: Path) -> FileStates:
         with ProcessPoolExecutor(initializer=end_with_parent) as pool:
             states = list(pool.map(_read_states, chain(chunks, waiting)))
         chunks += others
-    paths = [chunk.folder[len(base) :] + name for chunk in chunks for name in chunk.names]
+    paths: list[bytes] = []
+    for chunk in chunks:
+        inner = chunk.folder[len(base) :]
+        paths += [inner + name for name in chunk.names]
     empty = np.empty((0, 3), np.int64)
     return FileStates(paths, np.concatenate([empty, *states]), np.array(links, np.bool_))
 
@@ -106,9 +109,13 @@ def _read_states(chunk: _Chunk) -> NDArray[np.int64]:
     """Return the (n, 3) states of some files."""
     folder = os.open(chunk.folder, os.O_RDONLY)
     try:
-        return np.array([_state(name, folder) for name in chunk.names], np.int64)
+        found = [os.stat(name, dir_fd=folder) for name in chunk.names]
+        states = [(one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found]
+    except OSError:
+        states = [_state(name, folder) for name in chunk.names]
     finally:
         os.close(folder)
+    return np.array(states, np.int64)
 
 
 def _state(name: bytes, folder: int) -> tuple[int, int, int]:
