@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sending = actions.add_parser("send", help="choose images and send them")
     add = sending.add_argument
     add("--count", type=int, default=50, help="how many images; default: 50")
-    ways = ("doubt", "diversity", "both", "random")
-    add("--by", choices=ways, default="doubt", help="how they are chosen; default: doubt")
+    ways = ("random", "doubt", "diversity", "both")
+    add("--by", choices=ways, default="random", help="how they are chosen; default: random")
     tools = (_LABEL_STUDIO, "cvat", "coco")
     add("--to", choices=tools, default=_LABEL_STUDIO, help="the tool; cvat and coco write files")
     add("--url", default=_URL, help=f"address of Label Studio; default: {_URL}")
