@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from pseudolabel.cli.raw_root import raw_root_argument
+from pseudolabel.cli.raw_root import new_root_argument, raw_root_argument
 from pseudolabel.cli.template import template_folder
 from pseudolabel.core.errors import ParamsError, counted
 from pseudolabel.core.project import KEPT_RAW, REVIEWED_GOLD
@@ -24,7 +23,8 @@ from pseudolabel.splits.prepare import Prepared, read_and_split
 DESCRIPTION = (
     "Check a raw root as the stage prepare does, with the parameters of params.yaml, or outside "
     "of a project with the defaults of --task. "
-    "Nothing is written, except for a list of many faults: faults.txt in the working folder."
+    "Nothing is written, except for a list of many faults: faults.txt in the working folder. "
+    "Of a root in a bucket, the labels are copied to .scratch/s3."
 )
 
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=TASKS, help="instead of the task in params.yaml")
     parser.add_argument(
         "--fix",
-        type=Path,
+        type=new_root_argument,
         metavar="NEW",
         help="copy the root to NEW, repair it there where that is safe, and check the copy",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pseudolabel.cli.raw_root import new_root_argument
 from pseudolabel.core.errors import DataError, Fault
 from pseudolabel.formats.coco_reader import read_coco
 from pseudolabel.params.loading import PARAMS
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the format of the source (default: recognised by its files)",
     )
     parser.add_argument("source", type=Path, help="the folder or file to read")
-    parser.add_argument("root", type=Path, help="the raw root to write: new, or with other splits")
+    parser.add_argument(
+        "root", type=new_root_argument, help="the raw root to write: new, or with other splits"
+    )
     parser.add_argument(
         "--split",
         choices=("gold", "val", "test", "pool"),

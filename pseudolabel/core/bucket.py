@@ -18,6 +18,8 @@ from pseudolabel.core.workdir import SCRATCH
 
 _SCHEME = "s3://"
 _LOCAL = SCRATCH / "s3"
+AT_ONCE = 32
+"""Objects that are read at the same time."""
 _INSTALL = "pip install 'pseudolabel[s3]'"
 _HINT = "look at the address, the keys (aws configure) and AWS_ENDPOINT_URL"
 
@@ -81,6 +83,11 @@ def read_object(address: str) -> bytes:
     try:
         content: bytes = _file_system().cat_file(address)
     except FileNotFoundError as error:
+        bucket = address.removeprefix(_SCHEME).partition("/")[0]
+        if not _file_system().exists(bucket):
+            raise BucketError(
+                f"{_SCHEME}{bucket}: expected a bucket, found none: {_HINT}"
+            ) from error
         raise FileNotFoundError(errno.ENOENT, "no such object", address) from error
     except Exception as error:
         raise _plain(address, error) from error
@@ -105,11 +112,21 @@ def list_objects(address: str) -> Iterator[BucketObject]:
 
 
 def _file_system() -> Any:
-    """Return the file system; fsspec keeps one per process."""
+    """Return the file system; fsspec keeps one per process.
+
+    s3fs tries five times. botocore would try five times each, so that a server that does not answer
+    would be waited for half an hour.
+    """
     import fsspec  # noqa: PLC0415 - only those with a bucket wait for it
 
     try:
-        return fsspec.filesystem("s3", use_listings_cache=False)
+        return fsspec.filesystem(
+            "s3",
+            use_listings_cache=False,
+            # Else each object would be asked for its size first.
+            max_concurrency=1,
+            config_kwargs={"retries": {"max_attempts": 1}, "max_pool_connections": AT_ONCE},
+        )
     except ImportError as error:
         raise BucketError(f"{_SCHEME}: a package for S3 is missing: {_INSTALL}") from error
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pseudolabel.core.bucket import address_of
+from pseudolabel.core.bucket import AT_ONCE, address_of
 from pseudolabel.core.files import hash_bytes, hash_file
 from pseudolabel.core.image_cache import keep_image
 from pseudolabel.core.regular_files import read_content
@@ -21,7 +21,6 @@ from pseudolabel.manifest.kept_files import FileTable
 
 _RECENT = 2_000_000_000
 """Nanoseconds. A file that changed so shortly before it is read may change again unseen."""
-_AT_ONCE_IN_BUCKET = 32
 
 
 def read_files(
@@ -35,7 +34,7 @@ def read_files(
     start = time.time_ns()
     paths = [root / os.fsdecode(files.names[row]) for row in rows]
     # A bucket answers late, but many at once.
-    threads = None if address_of(root) is None else _AT_ONCE_IN_BUCKET
+    threads = None if address_of(root) is None else AT_ONCE
     with ThreadPoolExecutor(threads) as executor:
         for row, found in zip(rows, executor.map(_read_file, paths), strict=True):
             files.digests[row], files.widths[row], files.heights[row], files.deep[row] = found

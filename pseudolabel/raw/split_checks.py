@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pseudolabel.core.bucket import shown_path
 from pseudolabel.core.columns import object_array
 from pseudolabel.core.errors import Fault
 from pseudolabel.core.records import Category, Dataset, Images
@@ -26,7 +27,7 @@ def missing_gold(root: Path) -> Fault:
         found = "gold.csv: run `python -m pseudolabel import --from csv`"
     elif any(path.is_dir() for path in (root / IMAGES / "gold").glob("*")):
         found = "folders in images/gold: run `python -m pseudolabel import --from folders`"
-    return Fault(str(root), "gold.json", "a COCO file with the gold labels", found)
+    return Fault(shown_path(root), "gold.json", "a COCO file with the gold labels", found)
 
 
 def check_images(

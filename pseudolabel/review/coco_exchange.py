@@ -12,7 +12,8 @@ from pathlib import Path
 
 import orjson
 
-from pseudolabel.core.errors import DataError, Fault
+from pseudolabel.core.bucket import shown_path
+from pseudolabel.core.errors import DataError, Fault, ReviewError
 from pseudolabel.core.files import write_json
 from pseudolabel.core.records import Category
 from pseudolabel.core.regular_files import read_content
@@ -34,11 +35,22 @@ def write_to_review(batch: Batch, root: Path, categories: Sequence[Category]) ->
         batch: the batch.
         root: the raw root, whose images are copied.
         categories: the classes.
+
+    Raises:
+        ReviewError: an image cannot be copied.
+        BucketError: the images are in a bucket, which cannot be read.
     """
     for image in batch.images:
         target = batch.folder / IMAGES / image.file_name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(read_content(root / IMAGES / image.file_name))
+        source = root / IMAGES / image.file_name
+        try:
+            target.write_bytes(read_content(source))
+        except OSError as error:
+            found = error.strerror or type(error).__name__
+            raise ReviewError(
+                f"{shown_path(source)}: expected an image to copy, found {found}"
+            ) from error
     content = to_coco(batch.images, categories)
     for row in content["annotations"]:
         if "score" in row:

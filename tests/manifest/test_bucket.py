@@ -1,14 +1,21 @@
 """Raw roots in a bucket: the same data as in a folder, read once, and never more than asked for."""
 
+import errno
+import logging
 import shutil
+import subprocess
+import sys
+from argparse import ArgumentTypeError
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
-from pseudolabel.cli.raw_root import raw_root_argument
+from pseudolabel.cli.raw_root import new_root_argument, raw_root_argument
 from pseudolabel.core import bucket, image_cache
 from pseudolabel.core.bucket import address_of, raw_root, read_object, shown_path
-from pseudolabel.core.errors import BucketError, DataError
+from pseudolabel.core.errors import BucketError, BusyError, DataError, ReviewError
 from pseudolabel.core.files import hash_bytes, read_json
 from pseudolabel.core.image_cache import cached_image, keep_image, limit_cache
 from pseudolabel.core.regular_files import read_content
@@ -20,6 +27,8 @@ from pseudolabel.raw.label_maps import read_label_maps
 from pseudolabel.raw.layout import read_raw
 from pseudolabel.raw.repair import repair
 from pseudolabel.raw.sample import SAMPLES
+from pseudolabel.review.coco_exchange import write_to_review
+from pseudolabel.review.labels import LabelledImage
 from tests import builders
 from tests.buckets import BUCKET, s3_server, upload
 from tests.conftest import SMALL
@@ -220,7 +229,9 @@ def test_a_bucket_without_images_is_refused(client, folder):
             read_manifest(other)
 
 
-@pytest.mark.parametrize("key", ["/etc/passwd", "a//b.json", "images//x.png"])
+@pytest.mark.parametrize(
+    "key", ["/etc/passwd", "a//b.json", "images//x.png", "x" * 256, "a.json?versionId=1"]
+)
 def test_names_that_lead_out_of_the_root_are_refused(client, folder, key):
     upload(client, folder, "raw")
     # A client would shorten the path of such a key.
@@ -239,17 +250,29 @@ def test_hidden_names_and_those_that_lead_upwards_are_left_out(key, monkeypatch)
     assert states.names == [b"images/1.png"]
 
 
-def test_a_file_that_is_also_a_folder_is_refused(client, folder):
+@pytest.mark.parametrize("key", ["gold.json", "images"])
+def test_a_file_that_is_also_a_folder_is_refused(client, folder, key):
     upload(client, folder, "raw")
-    client.put_object(Bucket=BUCKET, Key="raw/gold.json/more.json", Body=b"{}")
-    with pytest.raises(DataError, match="'gold.json': expected a file or a folder, found both"):
+    client.put_object(Bucket=BUCKET, Key=f"raw/{key}", Body=b"{}")
+    client.put_object(Bucket=BUCKET, Key=f"raw/{key}/more.json", Body=b"{}")
+    with pytest.raises(DataError, match=f"'{key}': expected a file or a folder, found both"):
+        read_manifest(raw_root("s3://pond/raw"))
+
+
+def test_a_label_file_that_is_too_large_is_refused(client, folder, monkeypatch):
+    upload(client, folder, "raw")
+    monkeypatch.setattr(bucket_files, "MOST_BYTES", 10)
+    with pytest.raises(DataError, match="'gold.json': expected at most 10 bytes"):
         read_manifest(raw_root("s3://pond/raw"))
 
 
 @pytest.mark.usefixtures("client")
 def test_a_bucket_that_does_not_exist_is_told():
-    with pytest.raises((BucketError, DataError), match="s3://lake/raw"):
+    with pytest.raises(BucketError, match="s3://lake/raw"):
         read_manifest(raw_root("s3://lake/raw"))
+    # It must not look like an image that is missing.
+    with pytest.raises(BucketError, match="s3://lake: expected a bucket, found none"):
+        read_content(raw_root("s3://lake/raw") / "images" / "1.png")
 
 
 @pytest.mark.usefixtures("client")
@@ -267,6 +290,105 @@ def test_a_server_that_does_not_answer_is_told(monkeypatch):
 def test_a_root_in_a_bucket_is_not_repaired(tmp_path):
     with pytest.raises(DataError, match="s3://pond/raw: expected a folder, copied from the bucket"):
         repair(raw_root("s3://pond/raw"), tmp_path / "new", "detection")
+
+
+@pytest.mark.parametrize("damage", ["none", "half-written", "no list"])
+def test_no_label_file_stays_that_is_not_in_the_bucket(client, folder, damage):
+    (folder / "masks" / "deeper").mkdir(parents=True)
+    (folder / "masks" / "deeper" / "1.png").write_bytes(b"map")
+    root = raw_root(upload(client, folder, "raw"))
+    read_manifest(root)
+    assert (root / "masks" / "deeper" / "1.png").read_bytes() == b"map"
+    if damage == "half-written":
+        (root / ".etags.json").write_bytes(b"")
+    elif damage == "no list":
+        (root / ".etags.json").unlink()
+    for name in ("val.json", "masks/deeper/1.png"):
+        client.delete_object(Bucket=BUCKET, Key=f"raw/{name}")
+    # What was a folder may become a file.
+    client.put_object(Bucket=BUCKET, Key="raw/masks", Body=b"a file")
+    read_manifest(root)
+    assert sorted(path.name for path in root.iterdir()) == [".etags.json", "gold.json", "masks"]
+    assert (root / "masks").read_bytes() == b"a file"
+    client.delete_object(Bucket=BUCKET, Key="raw/masks")
+    read_manifest(root)
+    assert not (root / "masks").exists()
+
+
+def test_two_processes_do_not_copy_at_once(client, folder):
+    root = raw_root(upload(client, folder, "raw"))
+    code = "import sys, time; from pathlib import Path; from pseudolabel.core.workdir import *\n"
+    code += "with output_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", code, str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(BusyError, match="another run is writing"):
+            read_manifest(root)
+        other.kill()
+    read_manifest(root)
+    assert (root / "gold.json").is_file()
+
+
+@pytest.mark.parametrize("damage", ["a file", "no database", "full disk"])
+def test_a_cache_that_cannot_be_used_costs_time_alone(
+    client, folder, damage, monkeypatch, capsys, tmp_path
+):
+    root = raw_root(upload(client, folder, "raw"))
+    monkeypatch.setenv("PSEUDOLABEL_CACHE", str(tmp_path / damage))
+    cache = tmp_path / damage / "images"
+    if damage == "a file":
+        cache.parent.mkdir()
+        cache.write_text("no folder")
+    elif damage == "no database":
+        cache.mkdir(parents=True)
+        (cache / "cache.db").write_text("no database" * 500)
+    else:
+
+        def fail(*_, **__):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("diskcache.Cache.set", fail)
+    raw = read_raw(root, BOXES, hashes=True)
+    assert raw.unreadable == ["not_an_image.png"]
+    assert len(raw.perceptual_hashes) == len(raw.gold.images) + len(raw.pool) + 1
+    warnings = capsys.readouterr().err
+    assert warnings.count("expected a folder for a cache of images, found") == 1
+    if damage != "full disk":
+        with pytest.raises(BucketError, match="set PSEUDOLABEL_CACHE to another folder"):
+            limit_cache(MB)
+
+
+@pytest.mark.usefixtures("client")
+def test_a_new_cache_is_larger_than_the_default_of_diskcache():
+    keep_image("digest", b"content")
+    assert image_cache._cache(image_cache._folder()).size_limit == 50_000 * MB
+    limit_cache(MB)
+    image_cache._cache.cache_clear()
+    assert image_cache._cache(image_cache._folder()).size_limit == MB
+
+
+def test_an_image_costs_one_request(client, folder, caplog):
+    root = raw_root(upload(client, folder, "raw"))
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    read_content(root / "images" / "pool" / "1.png")
+    requests = [line for line in caplog.messages if "pool/1.png" in line]
+    assert len(requests) == 1
+    assert "GET /pond/raw/images/pool/1.png" in requests[0]
+
+
+def test_an_image_that_is_gone_stops_the_copies_for_a_review(client, folder, tmp_path):
+    root = raw_root(upload(client, folder, "raw"))
+    image = LabelledImage("pool/gone.png", 4, 4, ())
+    batch = SimpleNamespace(images=[image], folder=tmp_path / "batch")
+    with pytest.raises(ReviewError, match="^s3://pond/raw/images/pool/gone.png: expected an image"):
+        write_to_review(batch, root, [])
+
+
+def test_a_bucket_is_not_written():
+    with pytest.raises(ArgumentTypeError, match="to be copied to the bucket with `aws s3 sync`"):
+        new_root_argument("s3://pond/new")
+    assert new_root_argument("new") == Path("new")
 
 
 def test_nothing_is_copied_twice(client, folder, read_images):
