@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 from platformdirs import user_cache_dir
@@ -25,6 +26,8 @@ FOLDER = "PSEUDOLABEL_CACHE"
 """The variable with the folder."""
 _FIRST_LIMIT = 50_000_000_000
 """Bytes of a new cache until `limit_cache` sets another number."""
+
+_OPENING = Lock()
 
 Result = TypeVar("Result")
 
@@ -38,8 +41,9 @@ def limit_cache(size: int) -> None:
     from diskcache import Timeout  # noqa: PLC0415 - only those with a bucket wait for it
 
     try:
-        _cache(_folder()).reset("size_limit", size)
-        _cache(_folder()).cull()
+        opened = _open_cache()
+        opened.reset("size_limit", size)
+        opened.cull()
     except (OSError, sqlite3.Error, Timeout) as error:
         raise BucketError(
             f"{_describe(error)}: remove it, or set {FOLDER} to another folder"
@@ -48,13 +52,13 @@ def limit_cache(size: int) -> None:
 
 def cached_image(digest: str) -> bytes | None:
     """Return the content of an image; None if it is not in the cache, or damaged there."""
-    content = _tolerant(lambda: _cache(_folder()).get(digest))
+    content = _tolerant(lambda: _open_cache().get(digest))
     return content if isinstance(content, bytes) and hash_bytes(content) == digest else None
 
 
 def keep_image(digest: str, content: bytes) -> None:
     """Put an image into the cache, under its content hash."""
-    _tolerant(lambda: _cache(_folder()).set(digest, content))
+    _tolerant(lambda: _open_cache().set(digest, content))
 
 
 def _tolerant(work: Callable[[], Result]) -> Result | None:
@@ -81,6 +85,12 @@ def _warn(text: str) -> None:
 
 def _folder() -> Path:
     return Path(os.environ.get(FOLDER) or user_cache_dir("pseudolabel")) / "images"
+
+
+def _open_cache() -> Any:
+    # Many threads read images: the first one makes the folder and its tables.
+    with _OPENING:
+        return _cache(_folder())
 
 
 @cache
