@@ -5,7 +5,7 @@
 
 The server of S3 is moto's, in a process of its own on this machine. So a cold cache shows what the
 client and this server cost, and no network. Each row is read in one process, image by image, as a
-loader worker reads; `files` are all images read by the stage `manifest`.
+loader worker reads. The rows `manifest` read many images at a time, as the stage does.
 """
 
 from __future__ import annotations
