@@ -3,7 +3,8 @@
 A model learns gold's labels and, for images of the pool, its own confident predictions on a weakly
 augmented view as the labels of a strongly augmented one. The weak view has `train.augmentations`;
 the strong one is the same view with `train.silver_augmentations` on top, so that pixels stay in
-their place. Half of each batch is gold, half is pool. Training goes on from the model of gold.
+their place. Batches have the same share of gold as those of students. Training goes on from the
+model of gold.
 
 - fixmatch: one threshold of the confidence (Sohn et al. 2020).
 - freematch: thresholds that follow the model's confidence in all and in single classes (Wang et
@@ -27,7 +28,7 @@ from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
 
 from benchmarks.consistency_model import ConsistencyModel
-from benchmarks.online_training import train_online
+from benchmarks.online_training import gold_and_pool_sampler, gold_per_batch, train_online
 from pseudolabel.core.files import written_aside
 from pseudolabel.core.records import Annotations, Category
 from pseudolabel.core.workdir import scratch_folder
@@ -50,7 +51,7 @@ METHODS = {
     "freematch": {"threshold": None, "adaptive": True, "perturbed": False},
     "unimatch": {"threshold": 0.95, "adaptive": False, "perturbed": True},
 }
-"""The values of the papers. Thresholds can be changed: those of the benchmark are tuned on val."""
+"""The values of the papers."""
 _PREFIX = "model."
 
 
@@ -89,7 +90,12 @@ class PackWithStrongView(BaseTransform):  # type: ignore[misc]
 
 
 def train_consistency(
-    method: str, prepared: Path, first: Path, output: Path, params: Params
+    method: str,
+    prepared: Path,
+    first: Path,
+    output: Path,
+    params: Params,
+    threshold: float | None = None,
 ) -> None:
     """Train on gold and the pool together, and write the model folder.
 
@@ -99,8 +105,11 @@ def train_consistency(
         first: the model folder of the model that the training starts from.
         output: the folder to write.
         params: all parameters, of the task classification or semantic.
+        threshold: the lowest confidence of a label; None for the paper's.
     """
-    options = METHODS[method]
+    options = dict(METHODS[method])
+    if threshold is not None:
+        options["threshold"] = threshold
     params = resolve_image_size(params, SplitFolder(prepared / "gold").read().images)
     inputs = [method, options, params.model_dump(mode="json")]
     scratch = scratch_folder(method, inputs, [prepared / "gold", first / WEIGHTS])
@@ -117,8 +126,8 @@ def _build_config(options: dict[str, Any], prepared: Path, scratch: Path, params
     gold = SplitFolder(sources.gold).read()
     weights = InitialWeights.from_params(resolve_champion(params, gold.categories, None))
     config = build_config(sources, gold.categories, scratch, params, weights)
-    half = params.train.batch_size // 2
-    model = {"type": ConsistencyModel.__name__, "model": config.model, "gold": half}
+    in_batch = gold_per_batch(params)
+    model = {"type": ConsistencyModel.__name__, "model": config.model, "gold": in_batch}
     config.model = model | options
     pool = scratch / "pool"
     _write_with_any_labels(prepared / "pool", pool)
@@ -127,13 +136,7 @@ def _build_config(options: dict[str, Any], prepared: Path, scratch: Path, params
         _two_views(folder, gold.categories, params, transforms)
         for folder, transforms in ((sources.gold, []), (pool, strong))
     ]
-    config.train_dataloader.sampler = {
-        "type": "GoldSilverSampler",
-        "batch_size": 2 * half,
-        "mixed_batches": params.train.iterations,
-        "source_ratio": [half, half],
-        "seed": params.seed,
-    }
+    config.train_dataloader.sampler = gold_and_pool_sampler(params)
     config.train_dataloader.collate_fn = {"type": "pseudo_collate"}
     return config
 

@@ -7,9 +7,10 @@
     python -m benchmarks.lift --task detection --root my_data --out my_lift.csv
 
 The arms are: gold alone, for the iterations of one round (gold) or of all rounds (gold_long); the
-rounds 1 to 3 of the loop; mmdet's SoftTeacher (soft_teacher, detection only); all true labels
-(oracle). Each arm is a row of the CSV. Rows in the CSV are not computed again, so that a killed run
-resumes. Models and silver stay in the work folder. benchmarks/lift_table.py makes a table.
+rounds 1 to 3 of the loop; all true labels (oracle); online methods (soft_teacher for detection,
+fixmatch and freematch for classification, unimatch for pixels). Each arm is a row of the CSV. Rows
+in the CSV are not computed again, so that a killed run resumes. Models and silver stay in the work
+folder. benchmarks/lift_table.py makes a table.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.lift_arms import Arm, Bench, arms_of, silver_counts
+from benchmarks.lift_arms import Arm, arms_of, silver_counts
+from benchmarks.lift_bench import Bench
 from benchmarks.lift_cases import Case, cases_of
 from pseudolabel.core.errors import plain_errors
 from pseudolabel.core.files import read_json, write_json
@@ -146,6 +148,14 @@ def parse_arguments() -> argparse.Namespace:
         default=[],
         metavar=("NAME", "VALUE"),
         help="another value of a parameter, by its dotted name; use another --out and --work",
+    )
+    add(
+        "--threshold",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("ARM", "VALUE"),
+        help="the threshold of an online method; use another --out and --work",
     )
     return parser.parse_args()
 

@@ -1,118 +1,31 @@
 """The arms of the lift benchmark: ways to train a model, which is then scored on val and test.
 
-All arms of a data set have the same model, image size, augmentation, initial weights and batch
-size. They only differ in labels and iterations.
+All arms of a data set have the same model, initial weights and batch size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from benchmarks.consistency import train_consistency
+from benchmarks.lift_bench import ROUNDS, Bench
 from benchmarks.sample_gap import with_all_labels
 from benchmarks.soft_teacher import train_soft_teacher
-from pseudolabel.core.files import read_json, written_aside
+from pseudolabel.core.files import written_aside
 from pseudolabel.core.per_round import in_round
-from pseudolabel.core.records import Dataset
-from pseudolabel.evaluation.evaluate import PreviousRound, evaluate
-from pseudolabel.evaluation.history import HISTORY, Row
-from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.evaluation.evaluate import PreviousRound
+from pseudolabel.evaluation.history import Row
 from pseudolabel.params.common import Params
 from pseudolabel.predictions.pseudo_label import label_pool
 from pseudolabel.silver import FILTERS
 from pseudolabel.silver.filter import write_silver
 from pseudolabel.silver.merge import merge
-from pseudolabel.splits.prepare import prepare
 from pseudolabel.training.train import train
 
-ROUNDS = 3
 SNAPSHOTS = 7
 """Number of snapshots during the long training on gold, for its curve."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """One data set with one seed.
-
-    Attributes:
-        params: all parameters; `data.root` has an oracle.json.
-        data: the folder that all seeds share, with the prepared data.
-        runs: the folder of this seed's models.
-        sees_test: whether models are scored on test.
-    """
-
-    params: Params
-    data: Path
-    runs: Path
-    sees_test: bool
-
-    def prepared(self) -> Path:
-        """Return the prepared data; val and test are the same for all seeds and arms."""
-        name = "prepared" if self.sees_test else "prepared_without_test"
-        return self.prepare_once(name, self.params.data.root)
-
-    def prepare_once(self, name: str, root: Path) -> Path:
-        """Return a folder of prepared data; it is created if it is missing."""
-        folder = self.data / name
-        if not folder.exists():
-            with written_aside(folder) as aside:
-                prepare(root, aside, self.params.task, self.params.prepare, 0, reviews=root)
-                if not self.sees_test:
-                    # Without test in the raw root, its images would become part of the pool.
-                    test = SplitFolder(aside / "test")
-                    test.write(Dataset.empty(test.read().categories))
-        return folder
-
-    def run(self, arm: str, number: int = 0) -> Run:
-        """Return the folder of a round of an arm."""
-        return Run(self.runs / arm / str(number), self.sees_test)
-
-    def with_iterations(self, factor: int, snapshots: int = 0) -> Params:
-        """Return the parameters with a multiple of the iterations of one round."""
-        section = self.params.train
-        changes = {"iterations": factor * section.iterations, "snapshots": snapshots}
-        return self.params.model_copy(update={"train": section.model_copy(update=changes)})
-
-
-@dataclass(frozen=True)
-class Run:
-    """The folder of one trained model and its evaluation.
-
-    If test is used later, existing models are scored again, and no model is trained.
-    """
-
-    folder: Path
-    sees_test: bool
-
-    @property
-    def model(self) -> Path:
-        """The model folder."""
-        return self.folder / "model"
-
-    @property
-    def evaluation(self) -> Path:
-        """The evaluation."""
-        return self.folder / ("evaluation" if self.sees_test else "evaluation_without_test")
-
-    @property
-    def champion(self) -> Path:
-        """The best model of this round and all rounds before."""
-        return self.folder / "champion"
-
-    def score(
-        self, bench: Bench, params: Params | None = None, before: PreviousRound | None = None
-    ) -> Row:
-        """Return the model's row of the history; the model is scored if it is missing."""
-        if not self.evaluation.exists():
-            params = params or bench.params
-            paths = self.evaluation, self.champion
-            evaluate(self.model, bench.prepared(), before, *paths, params)
-        row: Row = read_json(self.evaluation / HISTORY)[-1]
-        return row
 
 
 def gold(bench: Bench) -> Row:
@@ -176,8 +89,8 @@ def soft_teacher(bench: Bench) -> Row:
     gold(bench)
     run = bench.run("soft_teacher")
     if not run.model.exists():
-        first = bench.run("gold").model
-        train_soft_teacher(bench.prepared(), first, run.model, bench.with_iterations(ROUNDS))
+        params, threshold = bench.online("soft_teacher")
+        train_soft_teacher(bench.prepared(), bench.run("gold").model, run.model, params, threshold)
     return run.score(bench)
 
 
@@ -186,8 +99,8 @@ def consistency(bench: Bench, method: str) -> Row:
     gold(bench)
     run = bench.run(method)
     if not run.model.exists():
-        first, params = bench.run("gold").model, bench.with_iterations(ROUNDS)
-        train_consistency(method, bench.prepared(), first, run.model, params)
+        first = bench.run("gold").model
+        train_consistency(method, bench.prepared(), first, run.model, *bench.online(method))
     return run.score(bench)
 
 

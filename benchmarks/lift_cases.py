@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import yaml
 
 from benchmarks.dubai_aerial import copy_with_ids
 from benchmarks.fewer_gold import fewer_gold
-from benchmarks.lift_arms import Bench
+from benchmarks.lift_bench import Bench
 from benchmarks.preset_params import preset_params
 from benchmarks.shrink import shrink
 from pseudolabel.params.common import Params
@@ -24,13 +24,18 @@ SETTINGS = Path(__file__).with_name("lift.yaml")
 
 @dataclass(frozen=True)
 class Case:
-    """A data set in one setting, and the parameters that differ from presets/<task>.yaml."""
+    """A data set in one setting, and the parameters that differ from presets/<task>.yaml.
+
+    Attributes:
+        thresholds: the thresholds of online methods, chosen on val; by default, their usual ones.
+    """
 
     name: str
     task: str
     setting: str
     root: Path
     options: dict[str, Any]
+    thresholds: dict[str, float]
 
     def params(self, seed: int) -> Params:
         """Return all parameters with a seed."""
@@ -39,7 +44,8 @@ class Case:
     def bench(self, work: Path, seed: int, sees_test: bool) -> Bench:
         """Return the parameters and the folders of one seed."""
         data = work / self.name / self.setting
-        return Bench(self.params(seed), data, data / f"seed_{seed}", sees_test)
+        runs = data / f"seed_{seed}"
+        return Bench(self.params(seed), data, runs, sees_test, self.thresholds)
 
 
 def cases_of(arguments: argparse.Namespace) -> list[Case]:
@@ -48,10 +54,13 @@ def cases_of(arguments: argparse.Namespace) -> list[Case]:
     if arguments.task:
         name = arguments.root.resolve().name
         options = options_of(arguments.setting, arguments.task, name) | extra
-        return [Case(name, arguments.task, arguments.setting, arguments.root, options)]
-    return read_cases(
-        arguments.root, arguments.work, arguments.setting, arguments.data, extra, arguments.gold
-    )
+        cases = [Case(name, arguments.task, arguments.setting, arguments.root, options, {})]
+    else:
+        cases = read_cases(
+            arguments.root, arguments.work, arguments.setting, arguments.data, extra, arguments.gold
+        )
+    asked = {name: float(value) for name, value in arguments.threshold}
+    return [replace(case, thresholds=case.thresholds | asked) for case in cases]
 
 
 def read_settings() -> dict[str, Any]:
@@ -84,7 +93,8 @@ def read_cases(
         copy = work / name / setting / "raw"
         raw = copy_raw(root / name, copy, values.get("longest"), count)
         options = options_of(setting, values["task"], name) | (extra or {})
-        cases.append(Case(name, values["task"], setting, raw, options))
+        thresholds = values[setting].get("thresholds", {})
+        cases.append(Case(name, values["task"], setting, raw, options, thresholds))
     return cases
 
 

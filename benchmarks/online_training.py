@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from pseudolabel.core.files import hash_file, read_json, write_json, written_aside
+from pseudolabel.core.per_round import gold_and_silver_per_step
 from pseudolabel.formats.model_folder import CONFIG, CURVE, RECORD, WEIGHTS
 from pseudolabel.models.checkpoints import load_weights, save_weights
+from pseudolabel.params.common import Params
+from pseudolabel.params.types import single_value
+from pseudolabel.training.gold_silver_sampler import GoldSilverSampler
 from pseudolabel.training.train import build_runner, last_checkpoint
+
+
+def gold_per_batch(params: Params) -> int:
+    """Return the number of gold images in a batch: as many as in a batch of a student."""
+    share = single_value(params.train.gold_share)
+    return gold_and_silver_per_step(params.train.batch_size, share)[0]
+
+
+def gold_and_pool_sampler(params: Params) -> dict[str, Any]:
+    """Return the config of a sampler of gold and the pool, in the shares of gold and silver."""
+    gold, batch = gold_per_batch(params), params.train.batch_size
+    return {
+        "type": GoldSilverSampler.__name__,
+        "batch_size": batch,
+        "mixed_batches": params.train.iterations,
+        "source_ratio": [gold, batch - gold],
+        "seed": params.seed,
+    }
 
 
 def train_online(

@@ -24,7 +24,8 @@ import orjson
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from benchmarks.lift_arms import Bench, gold, loop
+from benchmarks.lift_arms import gold, loop
+from benchmarks.lift_bench import Bench
 from benchmarks.lift_cases import Case, read_cases
 from pseudolabel.core.datasets import select_images
 from pseudolabel.core.files import write_csv, written_aside

@@ -3,7 +3,8 @@
 mmdet's class SoftTeacher weights the proposals of two-stage detectors. One-stage detectors such as
 RTMDet get its base class, SemiBaseDetector. The teacher is a running average of the student. Its
 boxes above a threshold are the labels of the augmented image for the student. Both start from the
-model trained on gold, whose iterations are the burn-in. Half of each batch is gold, half is pool.
+model trained on gold, whose iterations are the burn-in. Batches have the same share of gold as
+those of the loop's students, and pool images have the same augmentations as silver.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from typing import Any
 
 from mmengine.config import Config
 
-from benchmarks.online_training import train_online
+from benchmarks.online_training import gold_and_pool_sampler, train_online
 from pseudolabel.core.workdir import scratch_folder
 from pseudolabel.formats.image_files import IMAGES
 from pseudolabel.formats.model_folder import WEIGHTS
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.image_size import resolve_image_size
 from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
-from pseudolabel.models.transforms import LOAD, fit_to_size, lists_to_tuples
+from pseudolabel.models.transforms import LOAD, fit_to_size
 from pseudolabel.params.common import Params
 from pseudolabel.predictions.objects import META_KEYS
 from pseudolabel.training import task_data
+from pseudolabel.training.augmentations import build_augmentations
 from pseudolabel.training.mmengine_config import build_config
 from pseudolabel.training.sources import TrainingData
 
@@ -36,18 +38,20 @@ _SETTINGS = {
     "freeze_teacher": True,
     "sup_weight": 1.0,
     "unsup_weight": 1.0,
-    "pseudo_label_initial_score_thr": _THRESHOLD,
-    "rpn_pseudo_thr": _THRESHOLD,
-    "cls_pseudo_thr": _THRESHOLD,
     "reg_pseudo_thr": 0.05,
     "jitter_times": 10,
     "jitter_scale": 0.06,
     "min_pseudo_bbox_wh": (1e-2, 1e-2),
 }
-"""The values of mmdet's configs (Xu et al. 2021), except for the threshold, which is 0.9 there."""
+"""The values of mmdet's configs (Xu et al. 2021)."""
+_THRESHOLDS = ("pseudo_label_initial_score_thr", "rpn_pseudo_thr", "cls_pseudo_thr")
+"""The names of the threshold, which is 0.9 in mmdet's configs."""
+_AFFINE = "albumentations.Affine"
 
 
-def train_soft_teacher(prepared: Path, first: Path, output: Path, params: Params) -> None:
+def train_soft_teacher(
+    prepared: Path, first: Path, output: Path, params: Params, threshold: float | None = None
+) -> None:
     """Train on gold and the pool together, and write the teacher as a model folder.
 
     Args:
@@ -55,12 +59,15 @@ def train_soft_teacher(prepared: Path, first: Path, output: Path, params: Params
         first: the model folder that teacher and student start from.
         output: the folder to write.
         params: all parameters, of the task detection.
+        threshold: the lowest score of a teacher's box; None for the usual one.
     """
+    threshold = _THRESHOLD if threshold is None else threshold
     sources = TrainingData(prepared / "gold", None)
     params = resolve_image_size(params, SplitFolder(sources.gold).read().images)
-    inputs = ["soft_teacher", params.model_dump(mode="json")]
+    inputs = ["soft_teacher", threshold, params.model_dump(mode="json")]
     scratch = scratch_folder("soft_teacher", inputs, [prepared / "gold", first / WEIGHTS])
     config = _build_soft_teacher_config(sources, prepared / "pool", scratch, params)
+    config.model.semi_train_cfg.update(dict.fromkeys(_THRESHOLDS, threshold))
     train_online(config, scratch, first, first / WEIGHTS, output, "teacher.")
 
 
@@ -93,14 +100,7 @@ def _build_soft_teacher_config(
         "sup": gold.pipeline[-1],
     }
     config.train_dataloader.dataset.datasets = [gold, unlabelled]
-    half = params.train.batch_size // 2
-    config.train_dataloader.sampler = {
-        "type": "GoldSilverSampler",
-        "batch_size": 2 * half,
-        "mixed_batches": params.train.iterations,
-        "source_ratio": [half, half],
-        "seed": params.seed,
-    }
+    config.train_dataloader.sampler = gold_and_pool_sampler(params)
     config.train_dataloader.collate_fn = {"type": "pseudo_collate"}
     hooks = [hook for hook in config.custom_hooks if hook["type"] != "EMAHook"]
     config.custom_hooks = [*hooks, {"type": "MeanTeacherHook", "momentum": _MOMENTUM}]
@@ -117,8 +117,9 @@ def _pool_pipeline(params: Params) -> list[dict[str, Any]]:
     keys = (*META_KEYS, "homography_matrix")
     packed = {"type": "PackDetInputs", "meta_keys": keys}
     flip = {"type": "RandomFlip", "prob": 0.5}
-    augmented = [lists_to_tuples(augmentation) for augmentation in params.train.augmentations]
     size = params.model.size
+    lists = [*params.train.augmentations, *params.train.silver_augmentations]
+    augmented = build_augmentations([_recorded(one) for one in lists], size)
     return [
         LOAD,
         {"type": "LoadEmptyAnnotations", "with_bbox": True},
@@ -129,3 +130,20 @@ def _pool_pipeline(params: Params) -> list[dict[str, Any]]:
             "unsup_student": [*augmented, *fit_to_size(size), packed],
         },
     ]
+
+
+def _recorded(augmentation: dict[str, Any]) -> dict[str, Any]:
+    """Return an augmentation that records its geometric transform, as mmdet's own do.
+
+    Of albumentations' geometric transforms, only Affine has such a counterpart here.
+    """
+    if augmentation["type"] != _AFFINE:
+        return augmentation
+    largest = max(map(abs, augmentation["translate_percent"]))
+    return {
+        "type": "RandomAffine",
+        "max_rotate_degree": 0.0,
+        "max_shear_degree": 0.0,
+        "max_translate_ratio": largest,
+        "scaling_ratio_range": augmentation["scale"],
+    }

@@ -5,7 +5,8 @@ import torch
 from mmengine.registry import init_default_scope
 
 from benchmarks.consistency_model import ConsistencyModel
-from benchmarks.lift_arms import Bench, consistency, gold
+from benchmarks.lift_arms import consistency, gold
+from benchmarks.lift_bench import Bench
 from pseudolabel.core.files import read_json
 from pseudolabel.core.records import Category
 from pseudolabel.models import PACKAGES

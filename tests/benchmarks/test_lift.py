@@ -105,3 +105,14 @@ def test_two_stage_detectors_are_trained_with_the_class_soft_teacher(tmp_path):
         / "weights.pth"
     )
     assert any("rpn_head" in name for name in load_weights(model))
+
+
+def test_the_online_teacher_takes_the_augmentations_of_the_defaults(tmp_path):
+    SAMPLES["detection"](tmp_path / "raw", TINY)
+    more = ["--setting", "pretrained", "--arms", "gold", "soft_teacher"]
+    short = ["--set", "train.iterations", "6", "--threshold", "soft_teacher", "0.01"]
+    rows = run_lift(tmp_path, *more, *short)
+    assert [row.split(",")[2:4] for row in rows] == [
+        ["pretrained", "gold"],
+        ["pretrained", "soft_teacher"],
+    ]
