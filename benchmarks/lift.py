@@ -33,6 +33,7 @@ import torch
 from benchmarks.lift_arms import Arm, arms_of, silver_counts
 from benchmarks.lift_bench import Bench
 from benchmarks.lift_cases import Case, cases_of
+from benchmarks.lift_draws import append_draws, draws_path, score_draws
 from pseudolabel.core.errors import plain_errors
 from pseudolabel.core.files import read_json, write_json
 from pseudolabel.evaluation.history import main_score
@@ -173,6 +174,11 @@ def main() -> None:
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             folder = bench.run(key["arm"], int(key["round"])).folder
             row = key | pool.submit(measure, arm, bench, folder).result()
+            if not arguments.val_only:
+                number = int(key["round"])
+                scores = pool.submit(score_draws, bench, key["arm"], number).result()
+                model = key["dataset"], key["setting"], key["arm"], int(key["seed"]), number
+                append_draws(draws_path(arguments.out), model, scores)
         append(arguments.out, row)
         print(",".join(str(row[column]) for column in COLUMNS), flush=True)
 

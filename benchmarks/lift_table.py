@@ -1,12 +1,11 @@
 """The table, the intervals and the plot of the results of benchmarks/lift.py.
 
-    python -m benchmarks.lift_table --work lift                      # from packaged weights
-    python -m benchmarks.lift_table --work lift --setting scratch    # from random weights
+    python -m benchmarks.lift_table                      # from packaged weights
+    python -m benchmarks.lift_table --setting scratch    # from random weights
 
 The intervals are paired bootstraps over the images of test. All models of a data set are scored on
-the same draws, and the difference of a draw is the mean over seeds. The work folder of
-benchmarks/lift.py is needed. Data sets that are not in it keep their intervals in
-benchmarks/results/lift_intervals.csv.
+the same draws (benchmarks/lift_draws.py), and the difference of a draw is the mean over seeds. Data
+sets without draws keep their intervals in benchmarks/results/lift_intervals.csv.
 """
 
 from __future__ import annotations
@@ -23,13 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.lift import RESULTS
-from benchmarks.lift_cases import options_of
-from benchmarks.preset_params import preset_params
+from benchmarks.lift_draws import Key, draws_path, read_draws
 from pseudolabel.core.files import write_csv
-from pseudolabel.evaluation import SCORERS
-from pseudolabel.evaluation.bootstrap import draw_images, percentile_interval
-from pseudolabel.evaluation.history import outcome_path
-from pseudolabel.formats.split_folder import SplitFolder
+from pseudolabel.evaluation.bootstrap import percentile_interval
 
 mpl.use("svg")
 from matplotlib import pyplot as plt
@@ -52,14 +47,10 @@ class Result:
     val: float
     test: float
 
-    def folder(self, work: Path) -> Path:
-        """Return the folder of the model and its evaluation."""
-        seed = self.case_folder(work) / f"seed_{self.seed}"
-        return seed / self.arm / str(self.number)
-
-    def case_folder(self, work: Path) -> Path:
-        """Return the folder of the data set in this setting."""
-        return work / self.dataset / self.setting
+    @property
+    def key(self) -> Key:
+        """The key of the model among the draws."""
+        return self.dataset, self.setting, self.arm, self.seed, self.number
 
 
 def read_results(path: Path, setting: str) -> list[Result]:
@@ -96,24 +87,31 @@ def by_arm(results: Iterable[Result]) -> dict[str, dict[int, Result]]:
     return arms
 
 
-def intervals(dataset: str, arms: dict[str, dict[int, Result]], work: Path) -> list[dict[str, Any]]:
-    """Return the gain on test of the loop's best rounds over each other arm, with intervals."""
+def intervals(
+    arms: dict[str, dict[int, Result]], draws: dict[Key, NDArray[np.float64]]
+) -> list[dict[str, Any]]:
+    """Return the gain on test of the loop's best rounds over each other arm, with intervals.
+
+    Arms without draws are left out.
+    """
     rows = []
     best = arms[BEST]
     drawn = {
-        (name, seed): resampled(result, work)
+        (name, seed): draws[result.key]
         for name, results in arms.items()
         if name in ARMS
         for seed, result in results.items()
+        if result.key in draws
     }
     for name in ARMS:
-        seeds = sorted(set(best) & set(arms.get(name, {})))
+        seeds = [seed for arm, seed in drawn if arm == name and (BEST, seed) in drawn]
         if name == BEST or not seeds:
             continue
         gains = np.mean([drawn[BEST, seed] - drawn[name, seed] for seed in seeds], axis=0)
         low, high = percentile_interval(gains) or (None, None)
         gain = np.mean([best[seed].test - arms[name][seed].test for seed in seeds])
-        row = {"dataset": dataset, "setting": best[seeds[0]].setting, "over": name}
+        first = best[seeds[0]]
+        row = {"dataset": first.dataset, "setting": first.setting, "over": name}
         row["seeds"] = len(seeds)
         rows.append(row | {"gain": round(float(gain), 6), "low": low, "high": high})
     return rows
@@ -125,17 +123,6 @@ def read_intervals(path: Path) -> list[dict[str, Any]]:
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def resampled(result: Result, work: Path) -> NDArray[np.float64]:
-    """Return the main metric of a model on each draw of test images."""
-    test = SplitFolder(result.case_folder(work) / "prepared" / "test")
-    truth = test.read()
-    options = options_of(result.setting, result.task, result.dataset)
-    params = preset_params(result.task, options)
-    scorer = SCORERS[result.task](truth, test.path, params)
-    scorer.read(outcome_path(result.folder(work) / "evaluation", result.number, "test"))
-    return scorer.resampled(draw_images(len(truth.images), seed=0))
 
 
 def markdown_table(arms: dict[str, dict[int, Result]], gains: dict[str, dict[str, str]]) -> str:
@@ -202,7 +189,6 @@ def main() -> None:
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--setting", choices=("scratch", "pretrained"), default="pretrained")
-    parser.add_argument("--work", type=Path, help="the work folder of benchmarks/lift.py")
     parser.add_argument("--plot", type=Path, default=Path("docs/lift.svg"))
     arguments = parser.parse_args()
     results = read_results(arguments.results, arguments.setting)
@@ -212,12 +198,13 @@ def main() -> None:
     }
     path = arguments.results.with_name(f"{arguments.results.stem}_intervals.csv")
     rows = read_intervals(path)
-    if arguments.work:
-        for name, arms in all_arms.items():
-            if (arguments.work / name / arguments.setting).is_dir():
-                key = (name, arguments.setting)
-                kept = [row for row in rows if (row["dataset"], row["setting"]) != key]
-                rows = kept + intervals(name, arms, arguments.work)
+    draws = read_draws(draws_path(arguments.results))
+    for name, arms in all_arms.items():
+        found = intervals(arms, draws)
+        key = (name, arguments.setting)
+        if found:
+            rows = [row for row in rows if (row["dataset"], row["setting"]) != key] + found
+    if rows:
         write_csv(path, sorted(rows, key=lambda row: (row["setting"], row["dataset"])))
     for name, arms in all_arms.items():
         chosen = [row for row in rows if row["setting"] == arguments.setting]

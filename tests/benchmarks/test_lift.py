@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.lift_draws import draws_path, read_draws
 from benchmarks.lift_table import by_arm, intervals, read_results
 from pseudolabel.models.checkpoints import load_weights
 from pseudolabel.params.sample import Sample
@@ -78,7 +79,9 @@ def test_all_arms_are_trained_once_and_scored_on_test_on_request(tmp_path):
     assert all(path.stat().st_mtime_ns == time for path, time in models.items())
     assert run_lift(tmp_path) == []
     arms = by_arm(read_results(tmp_path / "lift.csv", "scratch"))
-    gains = {row["over"]: row for row in intervals("raw", arms, tmp_path / "work")}
+    draws = read_draws(draws_path(tmp_path / "lift.csv"))
+    assert len(draws) == len(rows)
+    gains = {row["over"]: row for row in intervals(arms, draws)}
     assert set(gains) == {"gold", *others}
     assert all(row["low"] <= row["high"] for row in gains.values())
 
