@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from benchmarks.dubai_aerial import copy_with_ids
-from benchmarks.fewer_gold import fewer_gold
+from benchmarks.gold_count import with_gold_count
 from benchmarks.lift_bench import Bench
 from benchmarks.preset_params import preset_params
 from benchmarks.shrink import shrink
@@ -113,7 +113,7 @@ def copy_raw(source: Path, output: Path, longest: int | None, gold: int | None) 
     if longest is not None:
         steps.append(partial(shrink, longest=longest))
     if gold is not None:
-        steps.append(partial(fewer_gold, count=gold))
+        steps.append(partial(with_gold_count, count=gold))
     if output.exists() or not steps:
         return output if steps else source
     with tempfile.TemporaryDirectory() as scratch:
