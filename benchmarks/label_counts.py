@@ -1,59 +1,143 @@
 """How many labels are needed: test scores with fewer and with more gold images.
 
-    python -m benchmarks.label_counts   # reads benchmarks/results
+    python -m benchmarks.label_counts --plot docs/label_counts.svg   # from packaged weights
+    python -m benchmarks.label_counts --setting scratch              # from random weights
 
-Each row of the table is one data set with one number of gold images. The round of the loop is the
-best one on val. Scores are means over the seeds.
+The scores are those of benchmarks/lift.py in benchmarks/results. Each row of the table is one data
+set with one number of gold images. The round of the loop is the best one on val. Scores are means
+over the seeds. Numbers without scores are left out.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 
+mpl.use("svg")
+from matplotlib import pyplot as plt
+
 RESULTS = Path("benchmarks/results")
-SETTING = "scratch"
-RUNS = (
-    ("bccd", 10, "lift_bccd_10.csv"),
-    ("bccd", 20, "lift_bccd_20.csv"),
-    ("bccd", 40, "lift.csv"),
-    ("dubai_aerial", 20, "lift.csv"),
-    ("dubai_aerial", 84, "lift_dubai_84.csv"),
-    ("dsb2018", 8, "lift.csv"),
-    ("clothing", 300, "lift.csv"),
-)
-"""Data set, gold images, and the CSV of benchmarks/lift.py."""
+COUNTS = (10, 20, 40, 80, 160)
+RUNS = {
+    "scratch": (
+        ("bccd", 10, "lift_bccd_10.csv"),
+        ("bccd", 20, "lift_bccd_20.csv"),
+        ("bccd", 40, "lift.csv"),
+        ("dubai_aerial", 20, "lift.csv"),
+        ("dubai_aerial", 84, "lift_dubai_84.csv"),
+        ("dsb2018", 8, "lift.csv"),
+        ("clothing", 300, "lift.csv"),
+    ),
+    "pretrained": tuple(
+        (name, count, f"lift_{name}_{count}.csv")
+        for name in ("bccd", "clothing")
+        for count in COUNTS
+    ),
+}
+"""By setting: data set, gold images, and the CSV of benchmarks/lift.py."""
 
 
-def scores(path: Path, dataset: str) -> dict[str, list[float]]:
+@dataclass(frozen=True)
+class Scores:
+    """The mean test scores of a data set with one number of gold images."""
+
+    dataset: str
+    count: int
+    seeds: int
+    gold: float
+    loop: float
+    oracle: float
+
+
+def scores_by_arm(path: Path, dataset: str, setting: str) -> dict[str, list[float]]:
     """Return the test score of each seed, by arm; of the loop, the best round on val."""
     best: dict[tuple[str, str], tuple[float, float]] = {}
+    found: dict[str, list[float]] = defaultdict(list)
+    if not path.exists():
+        return found
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            if (row["dataset"], row["setting"]) == (dataset, SETTING):
+            if (row["dataset"], row["setting"]) == (dataset, setting) and row["test"]:
                 key = row["arm"], row["seed"]
                 best[key] = max(best.get(key, (-1.0, 0.0)), (float(row["val"]), float(row["test"])))
-    found = defaultdict(list)
     for (arm, _), (_, test) in sorted(best.items()):
         found[arm].append(test)
     return found
 
 
-def main() -> None:
-    """Print the table."""
-    print("| data | gold images | seeds | gold alone | loop | gain | all labels |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for dataset, count, name in RUNS:
-        found = scores(RESULTS / name, dataset)
-        gold, loop = np.mean(found["gold"]), np.mean(found["loop"])
-        complete = found["oracle"] or scores(RESULTS / "lift.csv", dataset)["oracle"]
-        print(
-            f"| {dataset} | {count} | {len(found['loop'])} | {gold:.3f} | {loop:.3f} "
-            f"| {loop - gold:+.3f} | {np.mean(complete):.3f} |"
+def read_scores(setting: str) -> list[Scores]:
+    """Return the scores of each data set and number of gold images that has them."""
+    rows = []
+    for dataset, count, name in RUNS[setting]:
+        found = scores_by_arm(RESULTS / name, dataset, setting)
+        all_labels = (
+            found["oracle"] or scores_by_arm(RESULTS / "lift.csv", dataset, setting)["oracle"]
         )
+        if found["gold"] and found["loop"]:
+            means = [
+                float(np.mean(values)) if values else float("nan")
+                for values in (found["gold"], found["loop"], all_labels)
+            ]
+            rows.append(Scores(dataset, count, len(found["loop"]), *means))
+    return rows
+
+
+def markdown_table(rows: Sequence[Scores]) -> str:
+    """Return the scores as a Markdown table."""
+    lines = [
+        "| data | gold images | seeds | gold alone | loop | gain | all labels |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        gain = row.loop - row.gold
+        all_labels = "" if np.isnan(row.oracle) else f"{row.oracle:.3f}"
+        lines.append(
+            f"| {row.dataset} | {row.count} | {row.seeds} | {row.gold:.3f} | {row.loop:.3f} "
+            f"| {gain:+.3f} | {all_labels} |"
+        )
+    return "\n".join(lines)
+
+
+def draw(rows: Sequence[Scores], path: Path) -> None:
+    """Draw gold alone and the loop over the number of gold images, one panel per data set."""
+    mpl.rcParams["svg.hashsalt"] = "label_counts"
+    names = list(dict.fromkeys(row.dataset for row in rows))
+    figure, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 3.4), squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        chosen = [row for row in rows if row.dataset == name]
+        counts = [row.count for row in chosen]
+        axis.plot(counts, [row.gold for row in chosen], "o-", color="tab:blue", label="gold alone")
+        axis.plot(counts, [row.loop for row in chosen], "o-", color="tab:orange", label="loop")
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(counts, counts)
+        axis.set_title(name)
+        axis.set_xlabel("labelled images")
+        axis.set_ylabel("test")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    """Print the table, and draw it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--setting", choices=tuple(RUNS), default="pretrained")
+    parser.add_argument("--plot", type=Path, help="an SVG file to draw")
+    arguments = parser.parse_args()
+    rows = read_scores(arguments.setting)
+    print(markdown_table(rows))
+    if arguments.plot and rows:
+        draw(rows, arguments.plot)
 
 
 if __name__ == "__main__":
