@@ -82,6 +82,6 @@ def round_seed(seed: int, number: int) -> int:
 
 
 def gold_and_silver_per_step(batch_size: int, gold_share: float) -> tuple[int, int]:
-    """Return how many gold and how many silver images a batch has."""
-    gold = round(batch_size * gold_share)
+    """Return how many gold and how many silver images a batch has: at least one of gold."""
+    gold = max(1, round(batch_size * gold_share))
     return gold, batch_size - gold

@@ -71,7 +71,7 @@ on test are then called `test_transductive`.
 
 `gold_share` may be a list with one value per round, starting with round 1; later rounds use the
 last value. `{start: 0.5, end: 0.8, rounds: 4}` changes evenly from round 1 to round 4, so that
-silver counts less and less.
+silver counts less and less. Each batch has at least one gold image.
 
 `oversample_threshold` repeats images with a class that fewer than this share of images show, by the
 square root of the ratio (repeat factors, Gupta et al. 2019).

@@ -157,7 +157,7 @@ class Train(Section):
         for number in range(1, LAST_ROUND + 1):
             share = value_in_round(self.gold_share, number)
             gold, silver = gold_and_silver_per_step(self.batch_size // processes, share)
-            if not gold or not silver:
+            if not silver:
                 yield Rule(
                     "gold_share",
                     f"gold and silver in each batch; in round {number} it gives each process "

@@ -100,6 +100,11 @@ def test_silver_may_weigh_less_from_round_to_round(write, share, expected):
     assert steps == expected
 
 
+def test_small_batches_have_a_gold_image(write):
+    train = load_params(write(changed(train__batch_size=2, train__gold_share=0.25))).train
+    assert gold_and_silver_per_step(train.batch_size, train.gold_share) == (1, 1)
+
+
 def test_a_model_for_each_round_starts_with_round_0(write):
     params = load_params(write(changed(model__config=["big.py", "small.py"])))
     configs = [in_round(params, number).model.config for number in (0, 1, 2, 9)]
