@@ -20,11 +20,13 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
+from benchmarks.lift_bench import ROUNDS
+from benchmarks.lift_table import LOOP
+
 mpl.use("svg")
 from matplotlib import pyplot as plt
 
 RESULTS = Path("benchmarks/results")
-COUNTS = (10, 20, 40, 80, 160)
 RUNS = {
     "scratch": (
         ("bccd", 10, "lift_bccd_10.csv"),
@@ -35,10 +37,18 @@ RUNS = {
         ("dsb2018", 8, "lift.csv"),
         ("clothing", 300, "lift.csv"),
     ),
-    "pretrained": tuple(
-        (name, count, f"lift_{name}_{count}.csv")
-        for name in ("bccd", "clothing")
-        for count in COUNTS
+    "pretrained": (
+        ("bccd", 10, "lift_bccd_10.csv"),
+        ("bccd", 20, "lift_bccd_20.csv"),
+        ("bccd", 40, "lift.csv"),
+        ("bccd", 80, "lift_bccd_80.csv"),
+        ("bccd", 160, "lift_bccd_160.csv"),
+        ("clothing", 10, "lift_clothing_10.csv"),
+        ("clothing", 20, "lift_clothing_20.csv"),
+        ("clothing", 40, "lift_clothing_40.csv"),
+        ("clothing", 80, "lift_clothing_80.csv"),
+        ("clothing", 160, "lift_clothing_160.csv"),
+        ("clothing", 300, "lift.csv"),
     ),
 }
 """By setting: data set, gold images, and the CSV of benchmarks/lift.py."""
@@ -56,36 +66,43 @@ class Scores:
     oracle: float
 
 
-def scores_by_arm(path: Path, dataset: str, setting: str) -> dict[str, list[float]]:
-    """Return the test score of each seed, by arm; of the loop, the best round on val."""
-    best: dict[tuple[str, str], tuple[float, float]] = {}
-    found: dict[str, list[float]] = defaultdict(list)
-    if not path.exists():
-        return found
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if (row["dataset"], row["setting"]) == (dataset, setting) and row["test"]:
-                key = row["arm"], row["seed"]
-                best[key] = max(best.get(key, (-1.0, 0.0)), (float(row["val"]), float(row["test"])))
-    for (arm, _), (_, test) in sorted(best.items()):
-        found[arm].append(test)
-    return found
+def scores_by_arm(path: Path, dataset: str, setting: str) -> dict[str, dict[int, float]]:
+    """Return the test score of each arm by seed; of the loop, the best round on val.
+
+    Seeds whose loop has not ended are left out.
+    """
+    found: dict[str, dict[int, list[tuple[float, int, float]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if (row["dataset"], row["setting"]) == (dataset, setting) and row["test"]:
+                    score = float(row["val"]), -int(row["round"]), float(row["test"])
+                    found[row["arm"]][int(row["seed"])].append(score)
+    return {
+        arm: {
+            seed: max(scores)[-1]
+            for seed, scores in seeds.items()
+            if arm != LOOP or len(scores) == ROUNDS
+        }
+        for arm, seeds in found.items()
+    }
 
 
 def read_scores(setting: str) -> list[Scores]:
     """Return the scores of each data set and number of gold images that has them."""
     rows = []
     for dataset, count, name in RUNS[setting]:
-        found = scores_by_arm(RESULTS / name, dataset, setting)
-        all_labels = (
-            found["oracle"] or scores_by_arm(RESULTS / "lift.csv", dataset, setting)["oracle"]
-        )
-        if found["gold"] and found["loop"]:
-            means = [
-                float(np.mean(values)) if values else float("nan")
-                for values in (found["gold"], found["loop"], all_labels)
-            ]
-            rows.append(Scores(dataset, count, len(found["loop"]), *means))
+        arms = scores_by_arm(RESULTS / name, dataset, setting)
+        complete = scores_by_arm(RESULTS / "lift.csv", dataset, setting)
+        oracle = arms.get("oracle") or complete.get("oracle") or {}
+        gold, loop = (arms.get(arm, {}) for arm in ("gold", LOOP))
+        seeds = sorted(gold.keys() & loop.keys())
+        if seeds:
+            means = (float(np.mean([scores[seed] for seed in seeds])) for scores in (gold, loop))
+            ceiling = float(np.mean(list(oracle.values()))) if oracle else float("nan")
+            rows.append(Scores(dataset, count, len(seeds), *means, ceiling))
     return rows
 
 

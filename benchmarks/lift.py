@@ -30,7 +30,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.lift_arms import Arm, arms_of, silver_counts
+from benchmarks.lift_arms import WITH_THRESHOLD, Arm, arms_of, silver_counts
 from benchmarks.lift_bench import Bench
 from benchmarks.lift_cases import Case, cases_of
 from benchmarks.lift_draws import append_draws, draws_path, score_draws
@@ -55,13 +55,16 @@ COLUMNS = (
 )
 
 
-def existing_rows(path: Path) -> set[tuple[str, ...]]:
-    """Return data set, setting, arm, seed and round of the rows in a CSV."""
+def existing_rows(path: Path, sees_test: bool) -> set[tuple[str, ...]]:
+    """Return data set, setting, arm, seed and round of the rows in a CSV.
+
+    If models are scored on test, rows without such a score do not count.
+    """
     if not path.exists():
         return set()
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return {tuple(row[name] for name in KEY) for row in rows}
+    return {tuple(row[name] for name in KEY) for row in rows if row["test"] or not sees_test}
 
 
 def append(path: Path, row: dict[str, Any]) -> None:
@@ -105,7 +108,7 @@ def missing_rows(
     cases: list[Case], arguments: argparse.Namespace
 ) -> Iterator[tuple[dict[str, Any], Arm, Bench]]:
     """Yield the rows that are missing in the CSV, seed by seed, with their arm and bench."""
-    done = existing_rows(arguments.out)
+    done = existing_rows(arguments.out, sees_test=not arguments.val_only)
     for seed in arguments.seeds[: 1 if arguments.quick else None]:
         for case in cases:
             bench = case.bench(arguments.work, seed, sees_test=not arguments.val_only)
@@ -158,7 +161,13 @@ def parse_arguments() -> argparse.Namespace:
         metavar=("ARM", "VALUE"),
         help="the threshold of an online method; use another --out and --work",
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if (arguments.set or arguments.threshold or arguments.gold) and arguments.out == RESULTS:
+        parser.error("--set, --threshold and --gold need another --out and --work")
+    unknown = {name for name, _ in arguments.threshold} - set(WITH_THRESHOLD)
+    if unknown:
+        parser.error(f"--threshold: expected {', '.join(WITH_THRESHOLD)}, found {unknown.pop()}")
+    return arguments
 
 
 def main() -> None:

@@ -140,6 +140,8 @@ _PEERS: dict[str, dict[str, Arm]] = {
     },
 }
 """Online methods by task."""
+WITH_THRESHOLD = ("soft_teacher", "fixmatch", "unimatch")
+"""Online methods with a fixed threshold."""
 
 
 def arms_of(task: str) -> Iterator[tuple[str, int, Arm]]:

@@ -16,6 +16,8 @@ from pseudolabel.params.common import Params
 from pseudolabel.splits.prepare import prepare
 
 ROUNDS = 3
+_ROUNDS_ONLY = ("gold_only_share", "mixup", "cutmix")
+"""Parameters of `train` that online methods do not have."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,14 @@ class Bench:
         return self.params.model_copy(update={"train": section.model_copy(update=changes)})
 
     def online(self, method: str) -> tuple[Params, float | None]:
-        """Return the parameters and the threshold of an online method, as long as all rounds."""
+        """Return the parameters and the threshold of an online method, as long as all rounds.
+
+        Raises:
+            ValueError: a parameter is set that online methods do not have.
+        """
+        unknown = [name for name in _ROUNDS_ONLY if getattr(self.params.train, name, 0)]
+        if unknown:
+            raise ValueError(f"{method}: expected 0 for train.{unknown[0]}")
         return in_round(self.with_iterations(ROUNDS), 0), self.thresholds.get(method)
 
 

@@ -54,7 +54,9 @@ def cases_of(arguments: argparse.Namespace) -> list[Case]:
     if arguments.task:
         name = arguments.root.resolve().name
         options = options_of(arguments.setting, arguments.task, name) | extra
-        cases = [Case(name, arguments.task, arguments.setting, arguments.root, options, {})]
+        copy = arguments.work / name / arguments.setting / "raw"
+        root = copy_raw(arguments.root, copy, None, arguments.gold)
+        cases = [Case(name, arguments.task, arguments.setting, root, options, {})]
     else:
         cases = read_cases(
             arguments.root, arguments.work, arguments.setting, arguments.data, extra, arguments.gold
@@ -87,7 +89,7 @@ def read_cases(
     """Return the named data sets in a folder, or all in benchmarks/lift.yaml, in one setting."""
     known = read_settings()["data"]
     cases = []
-    for name in names or known:
+    for name in known if names is None else names:
         values = known[name]
         count = values[setting].get("gold") if gold is None else gold
         copy = work / name / setting / "raw"

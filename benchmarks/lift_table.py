@@ -31,6 +31,8 @@ from matplotlib import pyplot as plt
 
 LOOP, BEST = "loop", "loop, best round"
 PEERS = ("soft_teacher", "fixmatch", "freematch", "unimatch")
+INTERVAL = ("dataset", "setting", "over")
+"""The key of an interval."""
 ARMS = ("gold", "gold_long", "gold_augmented", *PEERS, BEST, "oracle", "oracle_long")
 
 
@@ -95,7 +97,7 @@ def intervals(
     Arms without draws are left out.
     """
     rows = []
-    best = arms[BEST]
+    best = arms.get(BEST, {})
     drawn = {
         (name, seed): draws[result.key]
         for name, results in arms.items()
@@ -125,6 +127,18 @@ def read_intervals(path: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(file))
 
 
+def with_new_intervals(
+    rows: list[dict[str, Any]], found: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return intervals with the new ones in place of those from as many seeds, or fewer."""
+    old = {tuple(row[name] for name in INTERVAL): row for row in rows}
+    for row in found:
+        key = tuple(row[name] for name in INTERVAL)
+        if key not in old or int(old[key]["seeds"]) <= row["seeds"]:
+            old[key] = row
+    return list(old.values())
+
+
 def markdown_table(arms: dict[str, dict[int, Result]], gains: dict[str, dict[str, str]]) -> str:
     """Return the arms of a data set as a Markdown table."""
     names = sorted(arms, key=lambda name: (order_of(name), name))
@@ -133,13 +147,14 @@ def markdown_table(arms: dict[str, dict[int, Result]], gains: dict[str, dict[str
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     floor, ceiling = (
-        np.mean([result.test for result in arms[name].values()]) for name in ("gold", "oracle")
+        np.mean([result.test for result in arms[name].values()]) if name in arms else np.nan
+        for name in ("gold", "oracle")
     )
     for name in names:
         results = list(arms[name].values())
         test = np.array([result.test for result in results])
         share = ""
-        if name not in ("gold", "oracle", "oracle_long"):
+        if name not in ("gold", "oracle", "oracle_long") and not np.isnan(ceiling - floor):
             share = f"{(test.mean() - floor) / (ceiling - floor):.0%}"
         gain = gains.get(name)
         value = f"{float(gain['gain']):+.4f}" if gain else ""
@@ -189,7 +204,7 @@ def main() -> None:
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--setting", choices=("scratch", "pretrained"), default="pretrained")
-    parser.add_argument("--plot", type=Path, default=Path("docs/lift.svg"))
+    parser.add_argument("--plot", type=Path, help="an SVG file to draw")
     arguments = parser.parse_args()
     results = read_results(arguments.results, arguments.setting)
     datasets = dict.fromkeys(result.dataset for result in results)
@@ -199,18 +214,16 @@ def main() -> None:
     path = arguments.results.with_name(f"{arguments.results.stem}_intervals.csv")
     rows = read_intervals(path)
     draws = read_draws(draws_path(arguments.results))
-    for name, arms in all_arms.items():
-        found = intervals(arms, draws)
-        key = (name, arguments.setting)
-        if found:
-            rows = [row for row in rows if (row["dataset"], row["setting"]) != key] + found
+    for arms in all_arms.values():
+        rows = with_new_intervals(rows, intervals(arms, draws))
     if rows:
         write_csv(path, sorted(rows, key=lambda row: (row["setting"], row["dataset"])))
     for name, arms in all_arms.items():
         chosen = [row for row in rows if row["setting"] == arguments.setting]
         gains = {row["over"]: row for row in chosen if row["dataset"] == name}
         print(f"### {name}\n\n{markdown_table(arms, gains)}\n")
-    draw(all_arms, arguments.plot)
+    if arguments.plot and all_arms:
+        draw(all_arms, arguments.plot)
 
 
 if __name__ == "__main__":

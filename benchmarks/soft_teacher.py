@@ -12,7 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
+from numpy.typing import NDArray
 
 from benchmarks.online_training import gold_and_pool_sampler, train_online
 from pseudolabel.core.workdir import scratch_folder
@@ -21,6 +23,7 @@ from pseudolabel.formats.model_folder import WEIGHTS
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.image_size import resolve_image_size
 from pseudolabel.models.initial_weights import InitialWeights, resolve_champion
+from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import LOAD, fit_to_size
 from pseudolabel.params.common import Params
 from pseudolabel.predictions.objects import META_KEYS
@@ -28,6 +31,10 @@ from pseudolabel.training import task_data
 from pseudolabel.training.augmentations import build_augmentations
 from pseudolabel.training.mmengine_config import build_config
 from pseudolabel.training.sources import TrainingData
+
+with quiet_imports():
+    from mmdet.datasets.transforms import RandomAffine
+    from mmdet.registry import TRANSFORMS
 
 _BRANCHES = ("sup", "unsup_teacher", "unsup_student")
 _THRESHOLD = 0.5
@@ -47,6 +54,7 @@ _SETTINGS = {
 _THRESHOLDS = ("pseudo_label_initial_score_thr", "rpn_pseudo_thr", "cls_pseudo_thr")
 """The names of the threshold, which is 0.9 in mmdet's configs."""
 _AFFINE = "albumentations.Affine"
+_AFFINE_ARGUMENTS = {"type", "scale", "translate_percent", "border_mode", "p"}
 
 
 def train_soft_teacher(
@@ -132,18 +140,40 @@ def _pool_pipeline(params: Params) -> list[dict[str, Any]]:
     ]
 
 
-def _recorded(augmentation: dict[str, Any]) -> dict[str, Any]:
-    """Return an augmentation that records its geometric transform, as mmdet's own do.
+@TRANSFORMS.register_module()
+class RecordedAffine(RandomAffine):  # type: ignore[misc]
+    """mmdet's RandomAffine that records its matrix, as mmdet's Resize and RandomFlip do."""
 
-    Of albumentations' geometric transforms, only Affine has such a counterpart here.
+    def _get_random_homography_matrix(self, height: int, width: int) -> NDArray[np.float32]:
+        self.drawn: NDArray[np.float32] = super()._get_random_homography_matrix(height, width)
+        return self.drawn
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return the moved and scaled image with the matrix from the unchanged one."""
+        changed: dict[str, Any] = super().transform(results)
+        before = changed.get("homography_matrix", np.eye(3, dtype=np.float32))
+        return changed | {"homography_matrix": (self.drawn @ before).astype(np.float32)}
+
+
+def _recorded(augmentation: dict[str, Any]) -> dict[str, Any]:
+    """Return an augmentation that records its geometric transform, so that boxes can follow.
+
+    Raises:
+        ValueError: a transform of albumentations has no such counterpart.
     """
     if augmentation["type"] != _AFFINE:
         return augmentation
-    largest = max(map(abs, augmentation["translate_percent"]))
-    return {
-        "type": "RandomAffine",
+    unknown = augmentation.keys() - _AFFINE_ARGUMENTS
+    if unknown:
+        raise ValueError(
+            f"{_AFFINE}: expected {sorted(_AFFINE_ARGUMENTS)}, found {sorted(unknown)}"
+        )
+    affine = {
+        "type": RecordedAffine.__name__,
         "max_rotate_degree": 0.0,
         "max_shear_degree": 0.0,
-        "max_translate_ratio": largest,
+        "max_translate_ratio": max(map(abs, augmentation["translate_percent"])),
         "scaling_ratio_range": augmentation["scale"],
+        "border_val": (0, 0, 0),
     }
+    return {"type": "RandomApply", "transforms": [affine], "prob": augmentation["p"]}

@@ -28,6 +28,8 @@ from pseudolabel.params.types import (
     Size,
 )
 
+_FEWEST_PER_PROCESS = 2
+"""One image of gold and one of silver."""
 _UNSUITABLE_OPTIMIZERS = {
     "LBFGS": "it compares losses of several passes, but batches differ from pass to pass",
     "SparseAdam": "it takes sparse gradients only, but those of images are dense",
@@ -151,6 +153,13 @@ class Train(Section):
             yield Rule(
                 "batch_size",
                 f"a multiple of the number of processes ({processes})",
+                self.batch_size,
+            )
+            return
+        if self.batch_size // processes < _FEWEST_PER_PROCESS:
+            yield Rule(
+                "batch_size",
+                f"at least {_FEWEST_PER_PROCESS} images per process, of gold and of silver",
                 self.batch_size,
             )
             return

@@ -70,7 +70,7 @@ def test_rules_of_one_section_are_reported_together(write):
     text = faults_of(
         write(changed(train__optimizer=optimizer, train__warmup_iterations=1, train__batch_size=1))
     )
-    for name in ("train.optimizer", "train.warmup_iterations", "train.gold_share"):
+    for name in ("train.optimizer", "train.warmup_iterations", "train.batch_size"):
         assert f"  {name}: expected" in text
 
 
