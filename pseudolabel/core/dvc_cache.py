@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 _DVC = ".dvc"
 _CACHED_FILE = re.compile(r"(?:files/md5/)?[0-9a-f]{2}/[0-9a-f]{30}")
 """Files of the cache, named after their hashes. A config may name any folder as the cache: no other
 file of that folder is trusted."""
+_ONE_THREAD = Lock()
+"""Images are read by several threads, and DVC's modules fail if several threads import them."""
 
 
 def is_in_dvc_cache(target: Path, folder: Path) -> bool:
@@ -21,10 +24,12 @@ def is_in_dvc_cache(target: Path, folder: Path) -> bool:
         target: the resolved path of the file.
         folder: the folder with links to such files.
     """
+    with _ONE_THREAD:
+        folders = _cache_folders(folder.resolve(), Path.cwd())
     return any(
         target.is_relative_to(cached)
         and _CACHED_FILE.fullmatch(target.relative_to(cached).as_posix())
-        for cached in _cache_folders(folder.resolve(), Path.cwd())
+        for cached in folders
     )
 
 
