@@ -6,13 +6,16 @@ import re
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from unittest.mock import patch
+
+from tqdm import tqdm
 
 _DVC = ".dvc"
 _CACHED_FILE = re.compile(r"(?:files/md5/)?[0-9a-f]{2}/[0-9a-f]{30}")
 """Files of the cache, named after their hashes. A config may name any folder as the cache: no other
 file of that folder is trusted."""
 _ONE_THREAD = Lock()
-"""Images are read by several threads, and DVC's modules fail if several threads import them."""
+"""Images are read by several threads: one of them asks DVC."""
 
 
 def is_in_dvc_cache(target: Path, folder: Path) -> bool:
@@ -47,11 +50,15 @@ def _cache_folders(*inside: Path) -> tuple[Path, ...]:
 
 def _cache_of(dvc_folder: Path) -> Path | None:
     """Return the cache folder of a DVC repository, by its folder .dvc; None if DVC cannot tell."""
-    from dvc.config import Config  # noqa: PLC0415 - only roots with such links wait for it
-    from dvc.exceptions import DvcException  # noqa: PLC0415
+    # DVC gives progress bars another lock when it is imported. A bar that is drawn at that time by
+    # another thread would release a lock that it does not hold.
+    lock = tqdm.get_lock()  # type: ignore[no-untyped-call]
+    with lock, patch.object(tqdm, "set_lock"):
+        from dvc.config import Config  # noqa: PLC0415 - only roots with such links wait for it
+        from dvc.exceptions import DvcException  # noqa: PLC0415
 
-    try:
-        folder = Config(str(dvc_folder))["cache"].get("dir") or dvc_folder / "cache"
-    except (DvcException, OSError, ValueError):
-        return None
+        try:
+            folder = Config(str(dvc_folder))["cache"].get("dir") or dvc_folder / "cache"
+        except (DvcException, OSError, ValueError):
+            return None
     return Path(folder).resolve()

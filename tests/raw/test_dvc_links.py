@@ -150,3 +150,23 @@ def test_links_that_lead_out_are_named_with_their_target(tmp_path):
         f"{linked} 'more' to '../../photos'",
         f"{linked} 'pool/link.png' to '../../../link.png'",
     ]
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from tqdm import tqdm
+from pseudolabel.core.files import path_inside
+
+lock = tqdm.get_lock()
+images = Path("data/raw/images")
+link = next(path for path in sorted(images.rglob("*")) if path.is_symlink())
+assert path_inside(images, link.relative_to(images).as_posix()) is not None
+assert "dvc.progress" in sys.modules
+assert tqdm.get_lock() is lock
+"""
+
+
+def test_the_lock_of_progress_bars_stays_the_same(tmp_path):
+    repository(tmp_path, ("cache.type", "symlink"))
+    run(tmp_path, sys.executable, "-c", PROGRAM)
