@@ -1,7 +1,7 @@
 """The table, the intervals and the plot of the results of benchmarks/lift.py.
 
-    python -m benchmarks.lift_table                      # from packaged weights
-    python -m benchmarks.lift_table --setting scratch    # from random weights
+    python -m benchmarks.lift_table                                           # packaged weights
+    python -m benchmarks.lift_table --setting scratch --plot docs/lift.svg    # random weights
 
 The intervals are paired bootstraps over the images of test. All models of a data set are scored on
 the same draws (benchmarks/lift_draws.py), and the difference of a draw is the mean over seeds. Data
