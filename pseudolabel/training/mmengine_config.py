@@ -65,6 +65,8 @@ def build_config(
         "default_scope": PACKAGES[params.task],
         "task": params.task,
         "work_dir": str(scratch),
+        # mmengine shares its logs between trainings of one name that start in the same second.
+        "experiment_name": str(scratch.resolve()),
         "model": model,
         "image_size": params.model.size,
         "categories": [{"id": category.id, "name": category.name} for category in categories],
