@@ -52,6 +52,13 @@ class ClassificationTrain(Train):
                 yield Rule(key, f"0, or at least {_SMALLEST_ALPHA}", alpha)
 
 
+class ObjectTrain(Train):
+    """The training, the same in every round, so that rounds can be compared."""
+
+    silver_weights: Literal["equal", "score"]
+    """Weight of silver objects in the loss."""
+
+
 class ClassificationParams(Params):
     """All parameters of classification."""
 
@@ -113,6 +120,7 @@ class ObjectParams(Params):
     }
 
     prepare: ObjectPrepare
+    train: ObjectTrain
     pseudo_label: ObjectLabel
     filter: ObjectFilter
     evaluate: ObjectEvaluate

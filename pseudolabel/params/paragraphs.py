@@ -76,6 +76,10 @@ silver counts less and less. Each batch has at least one gold image.
 `oversample_threshold` repeats images with a class that fewer than this share of images show, by the
 square root of the ratio (repeat factors, Gupta et al. 2019).
 
+With `silver_weights: score`, the weight of a silver object in the loss is its score, in the mean
+over the steps: in each step, an object with the score 0.7 is hidden with a chance of 0.3. `equal`
+counts all silver objects alike. ([What it did](benchmarks.md#from-packaged-weights): no gain.)
+
 With `soft_labels`, a student learns the probabilities of all classes that its teacher gave a silver
 image (Hinton et al. 2015), and not only the most likely class. With both `mixup` and `cutmix`, each
 batch uses one of them at random.

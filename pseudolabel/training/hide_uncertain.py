@@ -1,6 +1,7 @@
 """Hiding uncertain objects from the student, so that they count neither as object nor background.
 
 An uncertain object of silver has COCO's crowd flag. Detectors learn crowds as background.
+`train.silver_weights: score` hides some of the other objects, too, at random in each step.
 """
 
 from __future__ import annotations
@@ -12,6 +13,25 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 from numpy.typing import NDArray
+
+
+@TRANSFORMS.register_module()
+class HideByScore(BaseTransform):  # type: ignore[misc]
+    """Gives objects the crowd flag at random: one with the score s keeps counting with chance s.
+
+    So the expected weight of an object in the loss is its score, with every detector. Gold has the
+    score 1 and always counts. Cf. the weights of SoftTeacher (Xu et al. 2021).
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return an image whose objects are not yet loaded, with some of them as crowds."""
+        instances, scores = results["instances"], results["scores"]
+        hidden = np.random.random(len(scores)) >= scores  # noqa: NPY002 - seeded by SeededDataset
+        instances = [
+            instance | {"ignore_flag": 1} if hide else instance
+            for instance, hide in zip(instances, hidden, strict=True)
+        ]
+        return results | {"instances": instances}
 
 
 @TRANSFORMS.register_module()

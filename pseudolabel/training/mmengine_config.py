@@ -61,7 +61,7 @@ def build_config(
     if not weights.pretrained:
         model = unfreeze(model)
     seed = round_seed(params.seed, params.round)
-    config = {
+    config = _wrapper_on_cpu() | {
         "default_scope": PACKAGES[params.task],
         "task": params.task,
         "work_dir": str(scratch),
@@ -81,13 +81,15 @@ def build_config(
         "launcher": "pytorch" if "LOCAL_RANK" in os.environ else "none",
         "log_level": "ERROR",
     }
-    if not torch.cuda.is_available():
-        config["model_wrapper_cfg"] = {
-            "type": "MMDistributedDataParallel",
-            "device_ids": None,
-            "find_unused_parameters": True,
-        }
     return Config(config)
+
+
+def _wrapper_on_cpu() -> dict[str, Any]:
+    """Return the wrapper of a model in several processes; on a GPU, mmengine's own is right."""
+    if torch.cuda.is_available():
+        return {}
+    wrapper = {"type": "MMDistributedDataParallel", "device_ids": None}
+    return {"model_wrapper_cfg": wrapper | {"find_unused_parameters": True}}
 
 
 def _train_dataloader(

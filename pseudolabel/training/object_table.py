@@ -36,11 +36,12 @@ _SCHEMAS = {
             ("bbox", pa.list_(pa.float64())),
             ("area", pa.float64()),
             ("iscrowd", pa.int64()),
+            ("score", pa.float64()),
             ("segmentation", pa.struct([("counts", pa.large_string())])),
         ]
     ),
 }
-_COLUMNS = ("rows", "boxes_xyxy", "labels", "crowds", "masks")
+_COLUMNS = ("rows", "boxes_xyxy", "labels", "crowds", "scores", "masks")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class ObjectTable:
         boxes_xyxy: (m, 4) float64, pixels, as in the file.
         labels: (m,) index of the class.
         crowds: (m,) COCO's iscrowd.
+        scores: (m,) 1 for gold.
         masks: (m,) compressed run lengths as texts, null for an object without a mask; None if no
             object has one.
     """
@@ -62,6 +64,7 @@ class ObjectTable:
     boxes_xyxy: NDArray[np.float64]
     labels: NDArray[np.int32]
     crowds: NDArray[np.int8]
+    scores: NDArray[np.float32]
     masks: pa.LargeStringArray | None
 
     def image(self, row: int) -> dict[str, Any]:
@@ -72,6 +75,10 @@ class ObjectTable:
         """Return the class of each object of an image."""
         found: list[int] = self.labels[self._rows(row)].tolist()
         return found
+
+    def scores_of(self, row: int) -> NDArray[np.float32]:
+        """Return the score of each object of an image."""
+        return self.scores[self._rows(row)]
 
     def instances_of(self, row: int) -> list[dict[str, Any]]:
         """Return the objects of an image as mmdet's transforms take them."""
@@ -145,8 +152,9 @@ def _parse(table: pa.Table, images: pa.Table, category_ids: NDArray[np.int64]) -
     by_id = np.argsort(category_ids)
     labels = by_id[np.searchsorted(category_ids, classes[kept], sorter=by_id)]
     crowds = numbers(table, "iscrowd", 0)[kept].astype(np.int8)
-    masks = pc.struct_field(table.column("segmentation"), "counts").filter(pa.array(kept))
-    return rows[kept].astype(np.int32), boxes[kept], labels.astype(np.int32), crowds, masks.chunks
+    scores = numbers(table, "score", 1.0)[kept].astype(np.float32)
+    masks = pc.struct_field(table.column("segmentation"), "counts").filter(pa.array(kept)).chunks
+    return rows[kept].astype(np.int32), boxes[kept], labels.astype(np.int32), crowds, scores, masks
 
 
 def _by_image(images: pa.Table, parts: dict[str, list[Any]]) -> ObjectTable:

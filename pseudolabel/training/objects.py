@@ -13,7 +13,7 @@ from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.models.transforms import LOAD, Pipeline, fit_to_size
 from pseudolabel.params.common import Params
 from pseudolabel.training.augmentations import Augmentations, build_augmentations
-from pseudolabel.training.hide_uncertain import HideUncertain
+from pseudolabel.training.hide_uncertain import HideByScore, HideUncertain
 from pseudolabel.training.object_table import read_objects
 
 with quiet_imports():
@@ -57,6 +57,7 @@ class ObjectDataset(CocoDataset):  # type: ignore[misc]
             "height": image["height"],
             "width": image["width"],
             "instances": self.table.instances_of(row),
+            "scores": self.table.scores_of(row),
             "content_hash": image["hash"] or "",
             "sample_idx": row,
         }
@@ -78,9 +79,12 @@ class ObjectData:
 
     def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
         """Return the training transforms: load, hide, augment, fit to the image size, pack."""
+        section: Any = params.train
         image_size = params.model.size
+        by_score = section.silver_weights == "score"
         return [
             LOAD,
+            *([{"type": HideByScore.__name__}] if by_score else []),
             {"type": "LoadAnnotations", "with_bbox": True, "with_mask": self.has_masks},
             {"type": HideUncertain.__name__},
             *build_augmentations(augmentations, image_size, boxes=True),

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
+from mmengine.registry import DATASETS
 from scipy.special import logit
 
 from pseudolabel.core.boxes import iou_matrix
@@ -15,10 +16,13 @@ from pseudolabel.core.columns import object_array
 from pseudolabel.core.datasets import select_images
 from pseudolabel.core.files import hash_file
 from pseudolabel.core.records import Dataset
+from pseudolabel.formats.coco_writer import write_coco
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.predictions.predictor import TrainedModels
 from pseudolabel.splits.prepare import prepare
-from pseudolabel.training.hide_uncertain import HideUncertain
+from pseudolabel.training.hide_uncertain import HideByScore, HideUncertain
+from pseudolabel.training.random_numbers import Turn
+from pseudolabel.training.sources import TrainingData, dataset_configs
 from pseudolabel.training.train import train
 from tests.builders import splitting, write_json
 from tests.conftest import tiny_params
@@ -64,6 +68,47 @@ def test_masks_of_hidden_objects_are_removed():
 def test_an_image_without_crowds_stays_unchanged():
     before = loaded_image([False] * 3)
     assert HideUncertain().transform(before)["img"] is before["img"]
+
+
+def test_objects_are_hidden_by_chance_with_a_share_of_one_minus_their_score():
+    np.random.seed(0)  # noqa: NPY002 - as SeededDataset does
+    scores = np.array([1.0, 0.7, 0.0, 0.2], np.float32)
+    instances = [{"ignore_flag": flag, "bbox": [0, 0, 1, 1]} for flag in (0, 0, 0, 1)]
+    flags = []
+    for _ in range(1000):
+        after = HideByScore().transform({"instances": instances, "scores": scores})
+        flags.append([instance["ignore_flag"] for instance in after["instances"]])
+    assert np.allclose(np.mean(flags, axis=0), [0, 0.3, 1, 1], atol=0.05)
+    assert [instance["ignore_flag"] for instance in instances] == [0, 0, 0, 1]
+
+
+def training_images(any_task, folder, **train):
+    """The objects of the first training images of a folder, with the transforms of students."""
+    params = any_task.params(train=train)
+    sources = TrainingData(folder, None)
+    categories = SplitFolder(folder).read().categories
+    config = dataset_configs(sources, categories, params)[0]
+    dataset = DATASETS.build({"type": "SeededDataset", "seed": 0, "datasets": [config]})
+    return [len(dataset[Turn(row, row)]["data_samples"].gt_instances) for row in range(4)]
+
+
+@pytest.mark.parametrize("any_task", ["detection", "instance"], indirect=True)
+def test_with_weights_by_score_silver_is_hidden_and_gold_is_not(any_task, tmp_path):
+    gold = SplitFolder(any_task.prepared / "gold")
+    dataset = gold.read()
+    silver = SplitFolder(tmp_path / "silver")
+    silver.path.mkdir()
+    rows = dataset.annotations
+    scores, rounds = np.full(len(rows), 0.01, np.float32), np.ones(len(rows), np.int16)
+    rows = replace(rows, scores=scores, rounds=rounds)
+    write_coco(silver.coco_file, replace(dataset, annotations=rows), {1: "weights"})
+    plain = {"augmentations": [], "silver_augmentations": []}
+    equal, by_score = plain | {"silver_weights": "equal"}, plain | {"silver_weights": "score"}
+    counts = training_images(any_task, gold.path, **equal)
+    assert sum(counts) > 4
+    assert training_images(any_task, gold.path, **by_score) == counts
+    assert training_images(any_task, silver.path, **equal) == counts
+    assert sum(training_images(any_task, silver.path, **by_score)) <= 1
 
 
 SIDE = 96
