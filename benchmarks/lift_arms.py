@@ -11,9 +11,7 @@ from typing import Any
 
 from benchmarks.consistency import train_consistency
 from benchmarks.lift_bench import ROUNDS, Bench
-from benchmarks.sample_gap import with_all_labels
 from benchmarks.soft_teacher import train_soft_teacher
-from pseudolabel.core.files import written_aside
 from pseudolabel.core.per_round import in_round
 from pseudolabel.evaluation.evaluate import PreviousRound
 from pseudolabel.evaluation.history import Row
@@ -116,13 +114,9 @@ def oracle_long(bench: Bench) -> Row:
 
 def _all_labels(bench: Bench, arm: str, params: Params) -> Row:
     """Train on gold and the true labels of the pool."""
-    run, root = bench.run(arm), bench.data / "all_labels"
-    if not root.exists():
-        with written_aside(root) as aside:
-            with_all_labels(bench.params.data.root, aside)
-    prepared = bench.prepare_once("prepared_all", root)
+    run, prepared = bench.run(arm), bench.prepared_with_all_labels()
     if not run.model.exists():
-        data = params.data.model_copy(update={"root": root})
+        data = params.data.model_copy(update={"root": bench.all_labels})
         params = params.model_copy(update={"data": data})
         train(prepared, prepared, run.model, in_round(params, 0))
     return run.score(bench)

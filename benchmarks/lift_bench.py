@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.sample_gap import with_all_labels
 from pseudolabel.core.files import read_json, written_aside
 from pseudolabel.core.per_round import in_round
 from pseudolabel.core.records import Dataset
@@ -42,6 +43,18 @@ class Bench:
         """Return the prepared data; val and test are the same for all seeds and arms."""
         name = "prepared" if self.sees_test else "prepared_without_test"
         return self.prepare_once(name, self.params.data.root)
+
+    @property
+    def all_labels(self) -> Path:
+        """The raw root whose gold has the true labels of the pool, too."""
+        return self.data / "all_labels"
+
+    def prepared_with_all_labels(self) -> Path:
+        """Return the prepared data of `all_labels`."""
+        if not self.all_labels.exists():
+            with written_aside(self.all_labels) as aside:
+                with_all_labels(self.params.data.root, aside)
+        return self.prepare_once("prepared_all", self.all_labels)
 
     def prepare_once(self, name: str, root: Path) -> Path:
         """Return a folder of prepared data; it is created if it is missing."""

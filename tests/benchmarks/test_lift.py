@@ -46,6 +46,17 @@ def run_lift(folder, *more):
     return [line for line in done.stdout.splitlines() if line.startswith("raw,")]
 
 
+def run_lift_pool(folder):
+    command = [sys.executable, "-m", "benchmarks.lift_pool", "--task", "detection"]
+    command += ["--setting", "scratch", "--root", folder / "raw", "--work", folder / "work"]
+    done = subprocess.run(
+        [*map(str, command)], cwd=PROJECT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()]
+    return [row for row in rows if row[0] == "raw"]
+
+
 def read_rows(folder):
     with (folder / "lift.csv").open() as file:
         return [
@@ -84,6 +95,11 @@ def test_all_arms_are_trained_once_and_scored_on_test_on_request(tmp_path):
     gains = {row["over"]: row for row in intervals(arms, draws)}
     assert set(gains) == {"gold", *others}
     assert all(row["low"] <= row["high"] for row in gains.values())
+    scored = run_lift_pool(tmp_path)
+    assert {(row[2], int(row[3])) for row in scored} == {
+        key for key in expected if not key[0].startswith("oracle")
+    }
+    assert all(0 <= float(row[4]) <= 1 for row in scored)
 
 
 def test_two_stage_detectors_are_trained_with_the_class_soft_teacher(tmp_path):
