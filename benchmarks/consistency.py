@@ -146,7 +146,8 @@ def _two_views(
 ) -> dict[str, Any]:
     """Return the config of a data set whose images have a weak and a strong view."""
     data = task_data(params.task)
-    *before, pack = data.pipeline(params, params.train.augmentations)
+    transforms = [*data.load(params, params.train.augmentations), *data.pack(params)]
+    *before, pack = transforms
     view = {"type": StrongView.__name__, "transforms": strong}
     packed = {"type": PackWithStrongView.__name__, "pack": pack}
     images = params.data.root / IMAGES

@@ -131,7 +131,8 @@ Objects keep their boxes and masks, even those wholly under a hole.
 
 Some transforms mix several images: `CopyPaste` (instance), `Mosaic` and `MixUp` (detection),
 `CachedMosaic` and `CachedMixUp` (both), and `RandomMosaic` (semantic). They mix gold with gold and
-silver with silver.
+silver with silver. In `silver_augmentations`, `{type: PasteGold, p: 0.5}` pastes objects of a
+random gold image into half of the silver ones (detection, instance), by mmdet's `CopyPaste`.
 
 Before training, both lists are checked, and tried on the first image. The command
 `python -m pseudolabel augmentations` shows them on ten images of gold, in augmentations.html.

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.registry import TRANSFORMS
 
 from pseudolabel.core.errors import ModelError
+from pseudolabel.core.tasks import TASKS
 from pseudolabel.models.registered import find_name_faults, find_registered
 from pseudolabel.models.transforms import Pipeline, fit_to_size, lists_to_tuples
 from pseudolabel.params.common import Params
@@ -17,9 +18,11 @@ from pseudolabel.params.common import Params
 _BRIDGE = "AlbumentationsTransform"
 ALBUMENTATIONS = "albumentations."
 """The prefix of albumentations' transforms in params.yaml."""
-_COPY_PASTE = "CopyPaste"
-"""Requires images of one size: they are fitted to the image size before it."""
-_MIXING = ("CopyPaste", "MixUp", "Mosaic", "RandomMosaic")
+PASTE_GOLD = "PasteGold"
+"""Pastes objects of gold into silver."""
+_OF_ONE_SIZE = ("CopyPaste", PASTE_GOLD)
+"""Require images of one size: they are fitted to the image size before them."""
+MIXING = ("CopyPaste", "MixUp", "Mosaic", "RandomMosaic")
 """Transforms that combine an image with further images of its data set."""
 
 GOLD_LISTS = ("augmentations",)
@@ -56,7 +59,7 @@ def build_augmentations(
             pipeline.append(_bridge(list(members), boxes, mask_fill))
             continue
         for transform in members:
-            pipeline += fit_to_size(image_size) if transform["type"] == _COPY_PASTE else []
+            pipeline += fit_to_size(image_size) if transform["type"] in _OF_ONE_SIZE else []
             pipeline.append(lists_to_tuples(transform))
     return pipeline
 
@@ -72,7 +75,7 @@ def check_names(params: Params) -> None:
         found = [
             f"  {transform['type']}: {fault}"
             for transform in getattr(params.train, name)
-            if (fault := _find_fault(transform))
+            if (fault := _find_misuse(transform, name, params.task) or _find_fault(transform))
         ]
         faults += [f"train.{name}:", *found] if found else []
     if faults:
@@ -88,6 +91,17 @@ def _bridge(group: list[dict[str, Any]], boxes: bool, mask_fill: int) -> dict[st
 
 def _is_albumentations(transform: dict[str, Any]) -> bool:
     return str(transform["type"]).startswith(ALBUMENTATIONS)
+
+
+def _find_misuse(transform: dict[str, Any], name: str, task: str) -> str | None:
+    """Return why a transform of this project cannot be in a list; None if it can."""
+    if transform["type"] != PASTE_GOLD:
+        return None
+    if name in GOLD_LISTS:
+        return "expected in silver_augmentations alone: it pastes objects of gold into silver"
+    if TASKS[task].kind != "objects":
+        return f"expected a task with objects, found {task}"
+    return None
 
 
 def _find_fault(transform: dict[str, Any]) -> str | None:
@@ -124,7 +138,7 @@ def wrap_mixing(
     """
     pipeline = dataset["pipeline"]
     first = next(
-        (row for row, transform in enumerate(pipeline) if transform["type"] in _MIXING), None
+        (row for row, transform in enumerate(pipeline) if transform["type"] in MIXING), None
     )
     if first is None:
         return wrap(dataset)

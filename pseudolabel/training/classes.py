@@ -85,8 +85,8 @@ class SoftLabels(BaseTransform):  # type: ignore[misc]
 class ClassData:
     """Training data for image classification."""
 
-    def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
-        """Return the training transforms: load, augment, fit to the image size, pack."""
+    def load(self, params: Params, augmentations: Augmentations) -> Pipeline:
+        """Return the first training transforms: load, augment, fit to the image size."""
         section: Any = params.train
         image_size = params.model.size
         soft = {"type": SoftLabels.__name__, "smoothing": section.label_smoothing}
@@ -95,9 +95,11 @@ class ClassData:
             *([soft] if section.soft_labels else []),
             *build_augmentations(augmentations, image_size),
             *fit_to_size(image_size),
-            *random_crop(params.train.crop),
-            {"type": "PackInputs", "meta_keys": _META_KEYS},
         ]
+
+    def pack(self, params: Params) -> Pipeline:
+        """Return the last training transforms: crop, pack."""
+        return [*random_crop(params.train.crop), {"type": "PackInputs", "meta_keys": _META_KEYS}]
 
     def dataset(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline

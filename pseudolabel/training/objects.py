@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pseudolabel.training.paste_gold  # noqa: F401 - registers PasteGold
 from pseudolabel.core.records import Category
 from pseudolabel.formats.split_folder import SplitFolder
 from pseudolabel.models.quiet_imports import quiet_imports
@@ -77,8 +78,8 @@ class ObjectData:
 
     has_masks: bool
 
-    def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
-        """Return the training transforms: load, hide, augment, fit to the image size, pack."""
+    def load(self, params: Params, augmentations: Augmentations) -> Pipeline:
+        """Return the first training transforms: load, hide, augment, fit to the image size."""
         section: Any = params.train
         image_size = params.model.size
         by_score = section.silver_weights == "score"
@@ -89,6 +90,11 @@ class ObjectData:
             {"type": HideUncertain.__name__},
             *build_augmentations(augmentations, image_size, boxes=True),
             *fit_to_size(image_size),
+        ]
+
+    def pack(self, params: Params) -> Pipeline:
+        """Return the last training transforms: crop, drop what has left the image, pack."""
+        return [
             *self._random_crop(params.train.crop),
             self._drop_empty_objects(),
             {"type": "PackDetInputs", "meta_keys": _META_KEYS},

@@ -82,17 +82,20 @@ class LoadLabelMap(BaseTransform):  # type: ignore[misc]
 class PixelData:
     """Training data for label maps."""
 
-    def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
-        """Return the training transforms: load, augment, fit to the image size, pack."""
+    def load(self, params: Params, augmentations: Augmentations) -> Pipeline:
+        """Return the first training transforms: load, augment, fit to the image size."""
         image_size = params.model.size
         return [
             LOAD,
             {"type": LoadLabelMap.__name__},
             *build_augmentations(augmentations, image_size, mask_fill=UNLABELLED),
             *fit_to_size(image_size),
-            *random_crop(params.train.crop),
-            {"type": "PackSegInputs", "meta_keys": _META_KEYS},
         ]
+
+    def pack(self, params: Params) -> Pipeline:
+        """Return the last training transforms: crop, pack."""
+        packed = {"type": "PackSegInputs", "meta_keys": _META_KEYS}
+        return [*random_crop(params.train.crop), packed]
 
     def dataset(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline

@@ -16,6 +16,8 @@ from pseudolabel.params.common import Params
 from pseudolabel.training import task_data
 from pseudolabel.training.augmentations import (
     GOLD_LISTS,
+    MIXING,
+    PASTE_GOLD,
     SILVER_LISTS,
     DatasetConfig,
     check_names,
@@ -53,7 +55,7 @@ def dataset_configs(
     """
     check_names(params)
     return [
-        _dataset_config(folder, lists, categories, params)
+        _dataset_config(folder, lists, sources.gold, categories, params)
         for folder, lists in _lists_by_folder(sources)
     ]
 
@@ -72,7 +74,7 @@ def check_augmentations(
         fault = None
         # The first list that fails, with the same random numbers: those after it never ran.
         for count in range(len(lists), 0, -1):
-            config = _dataset_config(folder, lists[:count], categories, params)
+            config = _dataset_config(folder, lists[:count], sources.gold, categories, params)
             error = _error_on_first_image(config, params.seed)
             if error is None:
                 break
@@ -88,14 +90,25 @@ def _lists_by_folder(sources: TrainingData) -> list[tuple[Path, tuple[str, ...]]
 
 
 def _dataset_config(
-    folder: Path, lists: Sequence[str], categories: Sequence[Category], params: Params
+    folder: Path,
+    lists: Sequence[str],
+    gold: Path,
+    categories: Sequence[Category],
+    params: Params,
 ) -> DatasetConfig:
     """Return the config of the data set in a folder, with the augmentations of some lists."""
-    data = task_data(params.task)
+    data, images = task_data(params.task), params.data.root / IMAGES
     augmentations = [transform for name in lists for transform in getattr(params.train, name)]
-    pipeline, images = data.pipeline(params, augmentations), params.data.root / IMAGES
+    pipeline = data.load(params, augmentations)
+    if any(transform["type"] == PASTE_GOLD for transform in pipeline):
+        alone = [one for one in params.train.augmentations if one["type"] not in MIXING]
+        source = data.dataset(gold, images, categories, data.load(params, alone))
+        pipeline = [
+            transform | ({"gold": source} if transform["type"] == PASTE_GOLD else {})
+            for transform in pipeline
+        ]
     return wrap_mixing(
-        data.dataset(folder, images, categories, pipeline),
+        data.dataset(folder, images, categories, [*pipeline, *data.pack(params)]),
         lambda dataset: _oversample(dataset, params.train.oversample_threshold),
     )
 

@@ -15,13 +15,16 @@ from pseudolabel.training.augmentations import Augmentations
 class TaskData(Protocol):
     """The training data of a task, as configs from which mmengine builds it."""
 
-    def pipeline(self, params: Params, augmentations: Augmentations) -> Pipeline:
-        """Return the training transforms: load, augment, fit to the image size, pack.
+    def load(self, params: Params, augmentations: Augmentations) -> Pipeline:
+        """Return the first training transforms: load, augment, fit to the image size.
 
         Args:
             params: all parameters.
             augmentations: the augmentations of the source, gold or silver.
         """
+
+    def pack(self, params: Params) -> Pipeline:
+        """Return the last training transforms: crop, pack."""
 
     def dataset(
         self, folder: Path, images: Path, categories: Sequence[Category], pipeline: Pipeline
