@@ -3,8 +3,9 @@
     python -m benchmarks.lift --data dubai_aerial --val-only --arms gold loop
     python -m benchmarks.lift_pool --data dubai_aerial
 
-The pool has many more images than val, so that chance counts less. Its true labels are used for
-this alone. Students saw silver of these images, so their scores are not those on new images.
+The pool has many more images than val, so that chance counts less. Students were trained on silver
+of these images, so their scores are not those on new images. The last weights of each training are
+scored. Use the same --set as for benchmarks.lift.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def main() -> None:
     parser.add_argument("--setting", choices=("scratch", "pretrained"), default="pretrained")
     parser.add_argument("--data", nargs="+", help="some of the data sets in benchmarks/lift.yaml")
     parser.add_argument("--work", type=Path, default=Path("lift"), help="the folder of the models")
-    parser.set_defaults(gold=None, set=[], threshold=[])
+    parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.set_defaults(gold=None, threshold=[])
     arguments = parser.parse_args()
     print("| data | seed | arm | round | pool |")
     print("| --- | --- | --- | --- | --- |")

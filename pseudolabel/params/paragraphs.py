@@ -76,9 +76,9 @@ silver counts less and less. Each batch has at least one gold image.
 `oversample_threshold` repeats images with a class that fewer than this share of images show, by the
 square root of the ratio (repeat factors, Gupta et al. 2019).
 
-With `silver_weights: score`, the weight of a silver object in the loss is its score, in the mean
-over the steps: in each step, an object with the score 0.7 is hidden with a chance of 0.3. `equal`
-counts all silver objects alike. ([What it did](benchmarks.md#from-packaged-weights): no gain.)
+With `silver_weights: score`, a silver object counts about as much as its score says: in each step,
+an object with the score 0.7 is hidden with a probability of 0.3. `equal` counts all silver objects
+alike ([what both gave](benchmarks.md#from-packaged-weights)).
 
 With `soft_labels`, a student learns the probabilities of all classes that its teacher gave a silver
 image (Hinton et al. 2015), and not only the most likely class. With both `mixup` and `cutmix`, each
@@ -131,8 +131,9 @@ Objects keep their boxes and masks, even those wholly under a hole.
 
 Some transforms mix several images: `CopyPaste` (instance), `Mosaic` and `MixUp` (detection),
 `CachedMosaic` and `CachedMixUp` (both), and `RandomMosaic` (semantic). They mix gold with gold and
-silver with silver. In `silver_augmentations`, `{type: PasteGold, p: 0.5}` pastes objects of a
-random gold image into half of the silver ones (detection, instance), by mmdet's `CopyPaste`.
+silver with silver. In `silver_augmentations`, `{type: PasteGold, p: 0.5, max_objects: 10}`
+pastes up to 10 objects of a random gold image into a silver image, with a probability of 0.5
+(detection and instance). An object of which less than `min_visible` (0.5) stays visible is hidden.
 
 Before training, both lists are checked, and tried on the first image. The command
 `python -m pseudolabel augmentations` shows them on ten images of gold, in augmentations.html.

@@ -99,6 +99,8 @@ def _find_misuse(transform: dict[str, Any], name: str, task: str) -> str | None:
         return None
     if name in GOLD_LISTS:
         return "expected in silver_augmentations alone: it pastes objects of gold into silver"
+    if "gold" in transform:
+        return "expected no argument gold: it is the gold of the training"
     if TASKS[task].kind != "objects":
         return f"expected a task with objects, found {task}"
     return None

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 @TRANSFORMS.register_module()
 class HideByScore(BaseTransform):  # type: ignore[misc]
-    """Gives objects the crowd flag at random: one with the score s keeps counting with chance s.
+    """Gives objects the crowd flag at random: one with the score s is kept with probability s.
 
-    So the expected weight of an object in the loss is its score, with every detector. Gold has the
-    score 1 and always counts. Cf. the weights of SoftTeacher (Xu et al. 2021).
+    So an object counts about as much as its score says, with every detector. Gold has the score 1
+    and is always kept. SoftTeacher (Xu et al. 2021) weighs its losses for the same reason.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class HideUncertain(BaseTransform):  # type: ignore[misc]
         boxes = results["gt_bboxes"].numpy()
         image = results["img"].copy()
         size = image.shape[:2]
-        hidden = _pixels_inside(boxes[crowds], size) & ~_pixels_inside(boxes[~crowds], size)
+        hidden = pixels_inside(boxes[crowds], size) & ~pixels_inside(boxes[~crowds], size)
         image[hidden] = image.mean(axis=(0, 1)).round().astype(image.dtype)
         kept = torch.as_tensor(~crowds)
         results |= {
@@ -64,7 +64,7 @@ class HideUncertain(BaseTransform):  # type: ignore[misc]
         return results
 
 
-def _pixels_inside(boxes_xyxy: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
+def pixels_inside(boxes_xyxy: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the (h, w) mask of the pixels that any of (n, 4) boxes touches."""
     inside = np.zeros(size, bool)
     for box in boxes_xyxy:

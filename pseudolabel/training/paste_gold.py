@@ -5,59 +5,133 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 from mmengine.registry import DATASETS, TRANSFORMS
+from numpy.typing import NDArray
 
 from pseudolabel.models.quiet_imports import quiet_imports
+from pseudolabel.training.hide_uncertain import HideUncertain, pixels_inside
 
 with quiet_imports():
-    from mmdet.datasets.transforms import CopyPaste
+    from mmdet.structures.bbox import HorizontalBoxes
+    from mmdet.structures.mask import BitmapMasks
+
+Results = dict[str, Any]
+"""An image with its objects, as mmdet's transforms pass it on."""
 
 
 @TRANSFORMS.register_module()
 class PasteGold(BaseTransform):  # type: ignore[misc]
-    """Pastes a random number of objects of a random gold image to where they are in that image.
+    """Pastes objects of a random gold image into an image, each to the place that it has in gold.
 
-    Silver objects below them lose their covered part; those that are nearly covered are dropped.
-    Without masks, whole boxes are pasted. Boxes become whole pixels, as in mmdet's CopyPaste.
+    Objects with masks are pasted by their masks. The others are pasted by their boxes, together
+    with all objects that overlap these, so that no object is pasted without its label. Objects
+    below lose the covered part of their masks. If less than `min_visible` of an object stays
+    visible, the rest of it is hidden, as that of an uncertain object.
 
     Args:
-        p: the share of images that are changed.
-        gold: the config of the data set of gold; `train` fills it in. Its images have the size of
+        p: the probability that an image is changed.
+        max_objects: the largest number of objects to paste; between 1 and this number are drawn.
+        min_visible: the least visible share of an object that stays.
+        gold: the config of the data set of gold; training fills it in. Its images have the size of
             the changed ones.
-        max_num_pasted: one more than the largest number of pasted objects.
-        bbox_occluded_thr: an object is kept if no side of its box moves by more pixels, or if more
-            pixels of its mask than `mask_occluded_thr` stay visible.
-        mask_occluded_thr: see `bbox_occluded_thr`.
     """
 
     def __init__(
         self,
         p: float = 0.5,
+        max_objects: int = 10,
+        min_visible: float = 0.5,
         gold: dict[str, Any] | None = None,
-        max_num_pasted: int = 100,
-        bbox_occluded_thr: int = 10,
-        mask_occluded_thr: int = 300,
     ) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"expected p from 0 to 1, found {p}")
-        self.p = p
+        if max_objects < 1:
+            raise ValueError(f"expected max_objects from 1, found {max_objects}")
+        if not 0 <= min_visible <= 1:
+            raise ValueError(f"expected min_visible from 0 to 1, found {min_visible}")
+        self.p, self.max_objects, self.min_visible = p, max_objects, min_visible
         self.gold: Any = None if gold is None else DATASETS.build(gold)
-        limits = {
-            "max_num_pasted": max_num_pasted,
-            "bbox_occluded_thr": bbox_occluded_thr,
-            "mask_occluded_thr": mask_occluded_thr,
-        }
-        self.with_masks = CopyPaste(**limits)
-        self.with_boxes = CopyPaste(**limits, paste_by_box=True)
+        self.hide = HideUncertain()
 
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Return the image, its boxes and its masks with the pasted objects."""
+    def transform(self, results: Results) -> Results:
+        """Return the image with the pasted objects, after its own ones."""
         if np.random.random() >= self.p:  # noqa: NPY002 - seeded by SeededDataset
             return results
         source = self.gold[np.random.randint(len(self.gold))]  # noqa: NPY002
-        paste = self.with_masks if "gt_masks" in results else self.with_boxes
-        pasted: dict[str, Any] = paste.transform(results | {"mix_results": [source]})
-        del pasted["mix_results"]
-        # The arithmetic of CopyPaste makes 64-bit integers.
-        return pasted | {"img": pasted["img"].astype(np.uint8)}
+        count = len(source["gt_bboxes_labels"])
+        if not count:
+            return results
+        number = np.random.randint(min(count, self.max_objects)) + 1  # noqa: NPY002
+        rows = np.random.choice(count, number, replace=False)  # noqa: NPY002
+        if "gt_masks" in source:
+            area = source["gt_masks"].masks[rows].any(axis=0)
+        else:
+            rows = _with_overlapping(_boxes(source), rows)
+            area = pixels_inside(_boxes(source)[rows], source["img"].shape[:2])
+        pasted = self._covered(results, area)
+        pasted["img"] = np.where(area[..., None], source["img"], pasted["img"])
+        changed: Results = self.hide.transform(_with_objects(pasted, source, np.sort(rows)))
+        return changed
+
+    def _covered(self, results: Results, area: NDArray[np.bool_]) -> Results:
+        """Return the image whose objects lose an area; hardly visible ones become crowds."""
+        boxes = _boxes(results)
+        if "gt_masks" in results:
+            masks = results["gt_masks"].masks
+            left = masks * ~area
+            before, after = (pixels.sum(axis=(1, 2)) for pixels in (masks, left))
+            changed = (after < before) & (after > 0)
+            results = results | {"gt_masks": BitmapMasks(left, *area.shape)}
+            boxes = boxes.copy()
+            boxes[changed] = np.reshape([_box_around(mask) for mask in left[changed]], (-1, 4))
+            visible = after / np.maximum(before, 1)
+        else:
+            visible = np.array([1 - _covered_share(area, box) for box in boxes])
+        flags = np.asarray(results["gt_ignore_flags"], bool) | (visible < self.min_visible)
+        return results | {
+            "gt_bboxes": HorizontalBoxes(torch.from_numpy(boxes)),
+            "gt_ignore_flags": flags,
+        }
+
+
+def _boxes(results: Results) -> NDArray[np.float32]:
+    """Return the (n, 4) boxes of an image, x1 y1 x2 y2 in pixels."""
+    boxes: NDArray[np.float32] = results["gt_bboxes"].tensor.numpy()
+    return boxes
+
+
+def _with_overlapping(boxes: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return some boxes and all that overlap them, directly or by way of others."""
+    begins, ends = boxes[:, :2], boxes[:, 2:]
+    meets = (begins[:, None] < ends[None]).all(axis=2) & (ends[:, None] > begins[None]).all(axis=2)
+    reached: NDArray[np.bool_] = np.isin(np.arange(len(boxes)), rows)
+    while (reached < (more := reached | (meets & reached[:, None]).any(axis=0))).any():
+        reached = more
+    return np.flatnonzero(reached)
+
+
+def _box_around(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return x1 y1 x2 y2 around the pixels of a mask that has some."""
+    (ys,), (xs,) = np.nonzero(mask.any(axis=1)), np.nonzero(mask.any(axis=0))
+    return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
+
+
+def _covered_share(area: NDArray[np.bool_], box: NDArray[np.float32]) -> float:
+    """Return the share of a box's pixels that an area covers."""
+    (x1, y1), (x2, y2) = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int)
+    inside = area[max(0, y1) : y2, max(0, x1) : x2]
+    return float(inside.mean()) if inside.size else 0.0
+
+
+def _with_objects(results: Results, source: Results, rows: NDArray[np.int64]) -> Results:
+    """Return an image with further objects: those in some rows of another image."""
+    names = ("gt_bboxes_labels", "gt_ignore_flags")
+    boxes = torch.cat([results["gt_bboxes"].tensor, source["gt_bboxes"].tensor[rows]])
+    added: Results = {"gt_bboxes": HorizontalBoxes(boxes)}
+    added |= {name: np.concatenate([results[name], source[name][rows]]) for name in names}
+    if "gt_masks" in results:
+        masks = np.concatenate([results["gt_masks"].masks, source["gt_masks"].masks[rows]])
+        added["gt_masks"] = BitmapMasks(masks, *masks.shape[1:])
+    return results | added

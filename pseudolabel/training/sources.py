@@ -53,6 +53,7 @@ def dataset_configs(
     Raises:
         ModelError: an augmentation does not exist or has no such argument; all of them are listed.
     """
+    task_data(params.task)  # Registers the transforms of the task.
     check_names(params)
     return [
         _dataset_config(folder, lists, sources.gold, categories, params)
@@ -101,8 +102,8 @@ def _dataset_config(
     augmentations = [transform for name in lists for transform in getattr(params.train, name)]
     pipeline = data.load(params, augmentations)
     if any(transform["type"] == PASTE_GOLD for transform in pipeline):
-        alone = [one for one in params.train.augmentations if one["type"] not in MIXING]
-        source = data.dataset(gold, images, categories, data.load(params, alone))
+        unmixed = [one for one in params.train.augmentations if one["type"] not in MIXING]
+        source = data.dataset(gold, images, categories, data.load(params, unmixed))
         pipeline = [
             transform | ({"gold": source} if transform["type"] == PASTE_GOLD else {})
             for transform in pipeline

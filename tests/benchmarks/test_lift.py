@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.lift_bench import Bench
 from benchmarks.lift_draws import draws_path, read_draws
+from benchmarks.lift_pool import labelled_pool
 from benchmarks.lift_table import by_arm, intervals, read_results
+from benchmarks.preset_params import preset_params
+from pseudolabel.formats.coco_reader import read_coco
 from pseudolabel.models.checkpoints import load_weights
 from pseudolabel.params.sample import Sample
 from pseudolabel.raw.sample import SAMPLES
@@ -57,6 +61,14 @@ def run_lift_pool(folder):
     return [row for row in rows if row[0] == "raw"]
 
 
+def scored_images(folder):
+    """The images of the pool that are scored, and the one that no model may see the labels of."""
+    data = folder / "work" / "raw" / "scratch"
+    params = preset_params("detection", {"data.root": folder / "raw"})
+    dataset, _ = labelled_pool(Bench(params, data, data, sees_test=False))
+    return {*dataset.images.file_names, read_coco(folder / "raw/oracle.json").images.file_names[0]}
+
+
 def read_rows(folder):
     with (folder / "lift.csv").open() as file:
         return [
@@ -100,6 +112,7 @@ def test_all_arms_are_trained_once_and_scored_on_test_on_request(tmp_path):
         key for key in expected if not key[0].startswith("oracle")
     }
     assert all(0 <= float(row[4]) <= 1 for row in scored)
+    assert scored_images(tmp_path) == set(read_coco(tmp_path / "raw/oracle.json").images.file_names)
 
 
 def test_two_stage_detectors_are_trained_with_the_class_soft_teacher(tmp_path):

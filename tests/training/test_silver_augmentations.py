@@ -123,62 +123,6 @@ def test_mixing_mixes_silver_with_silver(any_task, tmp_path, monkeypatch):
     assert len(loaded) == 4 * (len(dataset) - gold)
 
 
-def objects_of(item):
-    """The boxes of a training image by whole pixels, as a set."""
-    boxes = item["data_samples"].gt_instances.bboxes.tensor.numpy()
-    return {tuple(box) for box in boxes.round().astype(int).tolist()}
-
-
-def pixels_in(item, box):
-    x1, y1, x2, y2 = box
-    return item["inputs"].numpy()[:, y1:y2, x1:x2]
-
-
-@pytest.mark.parametrize("any_task", ["detection", "instance"], indirect=True)
-def test_objects_of_gold_are_pasted_into_silver_alone(any_task, tmp_path):
-    data = with_halves(any_task, tmp_path / "merged")
-    plain = training_dataset(data, train={"augmentations": [], "silver_augmentations": []})
-    lists = {"augmentations": [], "silver_augmentations": [{"type": "PasteGold", "p": 1.0}]}
-    dataset = training_dataset(data, train=lists)
-    gold = len(dataset.datasets[0])
-    labelled = [(plain[row], objects_of(plain[row])) for row in range(gold)]
-    pasted = 0
-    for row in range(len(dataset)):
-        item, before = dataset[row], plain[row]
-        assert item["inputs"].dtype == before["inputs"].dtype
-        if row < gold:
-            assert np.array_equal(item["inputs"], before["inputs"])
-            continue
-        new = objects_of(item) - objects_of(before)
-        for source, boxes in labelled:
-            found = new & boxes
-            pasted += len(found)
-            if any_task.task == "detection":
-                same = [np.array_equal(pixels_in(item, b), pixels_in(source, b)) for b in found]
-                assert all(same)
-    assert pasted > 3
-
-
-@pytest.mark.parametrize(
-    ("any_task", "name", "fault"),
-    [
-        ("detection", "augmentations", "expected in silver_augmentations alone"),
-        ("semantic", "silver_augmentations", "expected a task with objects, found semantic"),
-    ],
-    indirect=["any_task"],
-)
-def test_gold_is_pasted_into_silver_objects_alone(any_task, name, fault):
-    with pytest.raises(ModelError, match=f"train.{name}:\n  PasteGold: {fault}"):
-        training_dataset(any_task, train={name: [{"type": "PasteGold"}]})
-
-
-@pytest.mark.parametrize("any_task", ["detection"], indirect=True)
-def test_an_impossible_share_of_pasting_is_a_fault(any_task):
-    wrong = [{"type": "PasteGold", "p": 1.5}]
-    with pytest.raises(ModelError, match=r"PasteGold: expected p from 0 to 1, found 1\.5"):
-        training_dataset(any_task, train={"silver_augmentations": wrong})
-
-
 @pytest.mark.slow
 def test_a_student_trains_and_its_teacher_does_not_change(trained_tasks, tmp_path):
     task = trained_tasks("classification")
@@ -189,17 +133,6 @@ def test_a_student_trains_and_its_teacher_does_not_change(trained_tasks, tmp_pat
     data = with_halves(task, tmp_path / "merged")
     for name, used in (("plain", task.params()), ("student", params)):
         train(data.prepared, task.prepared, tmp_path / name, used)
-    plain, student = (tmp_path / name / "weights.pth" for name in ("plain", "student"))
-    assert plain.read_bytes() != student.read_bytes()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("any_task", ["detection", "instance"], indirect=True)
-def test_a_student_trains_with_pasted_objects(any_task, tmp_path):
-    data = with_halves(any_task, tmp_path / "merged")
-    for name, silver in (("plain", []), ("student", [{"type": "PasteGold"}])):
-        params = data.params(train={"silver_augmentations": silver, "crop": [64, 64]})
-        train(data.prepared, any_task.prepared, tmp_path / name, params)
     plain, student = (tmp_path / name / "weights.pth" for name in ("plain", "student"))
     assert plain.read_bytes() != student.read_bytes()
 
