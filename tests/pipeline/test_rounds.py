@@ -117,7 +117,7 @@ def columns_of_experiments(project, *options):
 def test_the_table_of_experiments_has_few_columns(at_round_2):
     columns = columns_of_experiments(at_round_2)
     # A column for each parameter, package, stage and folder of a round.
-    assert len(columns) <= 242
+    assert len(columns) <= 241
     assert len(columns) == len(set(columns))
     code = [name for name in columns if name.startswith(("pseudolabel/", "stages/"))]
     assert all(name.count("/") == 1 for name in code)
