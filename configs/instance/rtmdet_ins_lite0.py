@@ -10,6 +10,7 @@ model = {
         "mean": [127.5, 127.5, 127.5],
         "std": [127.5, 127.5, 127.5],
         "bgr_to_rgb": True,
+        "pad_mask": True,
         "pad_size_divisor": 32,
     },
     "backbone": {
@@ -29,7 +30,7 @@ model = {
         "act_cfg": ACT,
     },
     "bbox_head": {
-        "type": "RTMDetInsSepBNHead",
+        "type": "RTMDetInsFullMaskHead",
         "num_classes": 80,
         "in_channels": 48,
         "stacked_convs": 1,

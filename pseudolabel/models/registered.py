@@ -58,12 +58,14 @@ def find_registered(registry: Registry, name: object, scope: str) -> Any:
 
 
 def _node(registry: Registry, scope: str) -> Registry | None:
-    """Return the registry of a package, with its modules imported."""
+    """Return the registry of a package, with its modules and ours for it imported."""
     with quiet_imports():
         import_module(f"{scope}.registry")
         node = registry if scope == registry.scope else registry.children.get(scope)
         if node is not None:
             node.import_from_location()
+        if scope == "mmdet":
+            import_module("pseudolabel.models.full_mask_head")
     return node
 
 

@@ -12,6 +12,7 @@ from mmengine.config import ConfigDict
 from pseudolabel.core import masks
 from pseudolabel.core.columns import object_array
 from pseudolabel.core.records import Annotations
+from pseudolabel.models.full_mask_head import RTMDetInsFullMaskHead
 from pseudolabel.models.quiet_imports import quiet_imports
 from pseudolabel.predictions.mask_pasting import paste_only_usable
 from pseudolabel.predictions.objects import BoxPredictor, best_first
@@ -63,6 +64,11 @@ class StableRTMDetInsHead(_ReportsStability, RTMDetInsHead):  # type: ignore[mis
 @MODELS.register_module()
 class StableRTMDetInsSepBNHead(_ReportsStability, RTMDetInsSepBNHead):  # type: ignore[misc]
     """The head of RTMDet-Ins with separate batch norms per level, with stabilities."""
+
+
+@MODELS.register_module()
+class StableRTMDetInsFullMaskHead(_ReportsStability, RTMDetInsFullMaskHead):  # type: ignore[misc]
+    """The head of RTMDet-Ins that learns masks at every pixel, with stabilities."""
 
 
 class MaskPredictor(BoxPredictor):
