@@ -67,7 +67,7 @@ class StableRTMDetInsSepBNHead(_ReportsStability, RTMDetInsSepBNHead):  # type: 
 
 
 @MODELS.register_module()
-class StableRTMDetInsFullMaskHead(_ReportsStability, RTMDetInsFullMaskHead):  # type: ignore[misc]
+class StableRTMDetInsFullMaskHead(_ReportsStability, RTMDetInsFullMaskHead):
     """The head of RTMDet-Ins that learns masks at every pixel, with stabilities."""
 
 
