@@ -12,7 +12,12 @@ from pseudolabel.formats.map_shards import MapShards
 from pseudolabel.formats.model_folder import kept_weights
 from pseudolabel.formats.shards import read_probabilities, shard_paths
 from pseudolabel.formats.split_folder import SplitFolder
-from tests.pipeline.conftest import TEACHER_STAGES, round_stages, without_indexes
+from tests.pipeline.conftest import (
+    TEACHER_STAGES,
+    round_stages,
+    without_indexes,
+    without_network,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_committed")]
 TASKS = ["instance", "semantic", "classification"]
@@ -78,6 +83,16 @@ def test_round_2_runs_rounds_0_to_2(at_round_2, task):
     assert 0 <= metrics["silver.agreement"] <= 1
     assert metrics["silver.images"] > 0
     assert f"| round | val {HEADLINES[task][0]} |".encode() in at_round_2.read("report/rounds.md")
+
+
+@pytest.mark.skipif(not without_network(), reason="this system has no network namespaces")
+@each_task
+@pytest.mark.usefixtures("task")
+def test_the_loop_ends_without_a_network(at_round_2):
+    # The first two lines are headers; the fixture ran the loop with the same command.
+    devices = at_round_2.run(*without_network(), "cat", "/proc/net/dev").splitlines()[2:]
+    assert [line.split(":")[0].strip() for line in devices] == ["lo"]
+    assert (at_round_2.folder / "rounds/2/champion").is_dir()
 
 
 @each_task
