@@ -27,7 +27,7 @@ test: setup  ## run the quick tests
 
 test-slow: setup  ## run the tests that train whole pipelines, and those of the pages in a browser
 	@sh setup/browser.sh
-	OMP_NUM_THREADS=1 python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 python -m pytest -m slow -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## check style and types
 	ruff check .
