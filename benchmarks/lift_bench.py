@@ -17,7 +17,7 @@ from pseudolabel.params.common import Params
 from pseudolabel.splits.prepare import prepare
 
 ROUNDS = 3
-_ROUNDS_ONLY = ("gold_only_share", "mixup", "cutmix")
+_ROUNDS_ONLY = ("mixup", "cutmix")
 """Parameters of `train` that online methods do not have."""
 
 
